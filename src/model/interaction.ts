@@ -1,0 +1,37 @@
+/** Interaction codes of http://hl7.org/fhir/restful-interaction that this server answers. */
+export type Interaction = 'read' | 'vread' | 'update' | 'patch' | 'delete' | 'history-instance' | 'history-type' | 'history-system' | 'create'
+  | 'search-type' | 'search-system' | 'capabilities' | 'transaction' | 'batch' | 'operation'
+
+/** A FHIR request without HTTP in it: batch entries and the network come through this same door. */
+export interface FhirRequest {
+  readonly interaction: Interaction
+  readonly type: string | null
+  readonly id: string | null
+  readonly version: string | null
+  /** Query (and form body) parameters in order, percent-decoded. */
+  readonly params: readonly (readonly [name: string, value: string])[]
+  readonly headers: RequestHeaders
+  /** Raw body bytes (network), or the resource of a batch entry already parsed. */
+  readonly body: { readonly bytes: Uint8Array; readonly contentType: string } | { readonly resource: unknown } | null
+  /** Our own request id, and where the request came from. */
+  readonly requestId: string
+  readonly clientRequestId: string | null
+  readonly address: string
+}
+
+/** Request headers that change an answer, already trimmed; absent = undefined. */
+export interface RequestHeaders {
+  readonly ifMatch?: string
+  readonly ifNoneMatch?: string
+  readonly ifModifiedSince?: string
+  readonly ifNoneExist?: string
+  readonly prefer?: string
+  readonly accept?: string
+}
+
+export interface FhirResponse {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string>>
+  /** JSON text or bytes ready to send; null = no body. */
+  readonly body: Uint8Array | string | null
+}

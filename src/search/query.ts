@@ -1,0 +1,99 @@
+/**
+ * The query as a closed, kind-tagged, readonly tree. `parse` makes it, policy ANDs to it, `plan` and `match` read it.
+ * https://hl7.org/fhir/R4/search.html
+ */
+export type ParamType = 'string' | 'token' | 'reference' | 'date' | 'quantity' | 'number' | 'uri' | 'composite' | 'special'
+
+/** One search parameter on one base type, with its compiled accessor in search/parameters.ts (looked up by type and code). */
+export interface SearchParam {
+  readonly type: string
+  readonly code: string
+  readonly kind: ParamType
+  readonly expression: string
+  /** Reference targets, for kind reference. */
+  readonly target: readonly string[]
+}
+
+/** half-open [from, before) in ms since 1970, by the precision given. */
+export interface DateRange { readonly from: number; readonly before: number }
+export type Prefix = 'eq' | 'ne' | 'gt' | 'lt' | 'ge' | 'le' | 'sa' | 'eb' | 'ap'
+
+/** One value of a clause (values of a clause are OR). */
+export type ParamValue =
+  | { readonly kind: 'string'; readonly text: string }                                            // unnormalised as given
+  | { readonly kind: 'token'; readonly system: string | null | undefined; readonly code: string | null }  // undefined: any system; null: `|code` = no system; code null: `system|`
+  | { readonly kind: 'reference'; readonly type: string | null; readonly id: string | null; readonly url: string | null; readonly version: string | null }
+  | { readonly kind: 'date'; readonly prefix: Prefix; readonly range: DateRange }
+  | { readonly kind: 'number'; readonly prefix: Prefix; readonly low: number; readonly high: number; readonly value: number }
+  | { readonly kind: 'quantity'; readonly prefix: Prefix; readonly low: number; readonly high: number; readonly value: number; readonly system: string | null; readonly code: string | null }
+  | { readonly kind: 'uri'; readonly uri: string }
+
+export type Modifier = 'exact' | 'contains' | 'not' | 'text' | 'in' | 'not-in' | 'above' | 'below' | 'of-type' | 'identifier'
+
+export type Filter =
+  | { readonly kind: 'all' }
+  | { readonly kind: 'none' }
+  | { readonly kind: 'and'; readonly of: readonly Filter[] }
+  | { readonly kind: 'or'; readonly of: readonly Filter[] }
+  | { readonly kind: 'not'; readonly of: Filter }
+  | { readonly kind: 'clause'; readonly param: SearchParam; readonly modifier: Modifier | null; readonly values: readonly ParamValue[] }
+  | { readonly kind: 'missing'; readonly param: SearchParam; readonly missing: boolean }
+
+export const ALL: Filter = { kind: 'all' }
+export const NONE: Filter = { kind: 'none' }
+
+/** AND that keeps `none` absorbing and drops `all`. */
+export function and(filters: readonly Filter[]): Filter {
+  if (filters.some((f) => f.kind === 'none')) return NONE
+  const rest = filters.filter((f) => f.kind !== 'all')
+  return rest.length === 0 ? ALL : rest.length === 1 ? rest[0]! : { kind: 'and', of: rest }
+}
+
+/** OR; of nothing it is `none`, never `all`. */
+export function or(filters: readonly Filter[]): Filter {
+  if (filters.some((f) => f.kind === 'all')) return ALL
+  const rest = filters.filter((f) => f.kind !== 'none')
+  return rest.length === 0 ? NONE : rest.length === 1 ? rest[0]! : { kind: 'or', of: rest }
+}
+
+/** A parsed search of one type. */
+export interface Query {
+  readonly type: string
+  readonly filter: Filter
+  readonly sort: 'newest' | 'oldest'
+  readonly count: number
+  readonly total: 'none' | 'estimate' | 'accurate' | null
+  readonly summary: 'count' | 'false' | null
+  /** The parameters that were used, in order, for the self link (unknown ones left out when handling is lenient). */
+  readonly used: readonly (readonly [name: string, value: string])[]
+  /** Codes of all search parameters that the filter reads, for masks ("403 by name"). */
+  readonly codes: readonly string[]
+}
+
+/**
+ * A symbolic index term: `population` terms are keyed by the tenant, `patient` terms by the patient's own index key with
+ * 16 homophones. `value` is canonical text made by search/types/*, e.g. `t:http://loinc.org|8867-4`, `s3:smi`, `d:2026-03`, `r:Practitioner/7`.
+ */
+export interface TermAsk {
+  readonly level: 'population' | 'patient'
+  readonly code: string
+  readonly value: string
+}
+
+/** What the index can do for a filter: a superset of the matches. Everything is confirmed by `match` afterwards. */
+export interface Plan {
+  /** The filter can match nothing. */
+  readonly empty: boolean
+  /** Restricts to these ids of the type (`_id`); null = not restricted. */
+  readonly ids: readonly string[] | null
+  /** Restricts to records with one of these compartment patients; null = not restricted. */
+  readonly patients: readonly string[] | null
+  /** References whose target's patient anchors a patient-level ask (the sealed store opens the target first). */
+  readonly anchors: readonly { readonly type: string; readonly id: string }[]
+  /** AND of any-of sets; all asks of a conjunct have one level. */
+  readonly conjuncts: readonly (readonly TermAsk[])[]
+  /** _lastUpdated, half-open ms. */
+  readonly updated: { readonly from?: number; readonly before?: number } | null
+  /** Codes that no index serves, for the `too-costly` text. */
+  readonly unindexed: readonly string[]
+}

@@ -1,0 +1,231 @@
+import type { Bytes, Ref, Resource } from '../model/resource.ts'
+import type { Filter } from '../search/query.ts'
+
+/* ---------- RecordStore: what an adapter implements. It knows no FHIR and no crypto. ---------- */
+
+export type Key = Bytes                                // 16 B  HMAC(type/id)
+export type Term = Bytes                               // 16 B  keyed digest, the type inside
+export type Terms = Bytes                              // n×16 B concatenated, sorted, distinct
+export const TERM_BYTES = 16
+
+/** One current record. `version` starts at 1 and grows by 1. `updated`: ms since 1970, chosen by the caller, never decreasing for one key. */
+export interface Stored {
+  readonly key: Key
+  readonly type: string
+  readonly version: number
+  readonly updated: number
+  readonly deleted: boolean
+  readonly sealed: Bytes
+}
+
+/** Where a page stopped. A value, not a handle: valid for ever, on every process. */
+export interface Position { readonly updated: number; readonly key: Key }
+
+/**
+ * All of (any of) and none of. `allOf: []` = every live record of the type. An empty any-of matches nothing (never everything).
+ * `type: null` only with a non-empty allOf. Sets are compared by identity for caching: reuse the same array for the same panel.
+ */
+export interface TermQuery {
+  readonly type: string | null
+  readonly allOf: readonly (readonly Term[])[]
+  readonly noneOf: readonly Term[]
+  readonly updated?: { readonly from?: number; readonly before?: number }
+  readonly order: 'newest' | 'oldest'
+}
+
+/** `limit` bounds matches, `examine` bounds work. */
+export interface PageAsk { readonly after: Position | null; readonly limit: number; readonly examine: number }
+
+/** `next === null`: nothing more. Otherwise ask again, even if `records` is empty. Never a deleted record. Never a record twice in one page. */
+export interface Page { readonly records: readonly Stored[]; readonly next: Position | null; readonly examined: number }
+
+export interface Put {
+  readonly key: Key
+  readonly type: string
+  /** Version replaced; 0 = must not exist. The record's new version is `expect + 1`. */
+  readonly expect: number
+  readonly updated: number
+  readonly deleted: boolean
+  /** Patient prefix, 4 bytes: the shard key. */
+  readonly c: Bytes
+  /** Ignored for find when deleted. */
+  readonly terms: Terms
+  /** Terms under which THIS version is found once superseded (visibility only). */
+  readonly trail: Terms
+  readonly sealed: Bytes
+}
+
+export interface DocumentPut {
+  readonly name: Key
+  /** Version replaced; 0 = must be absent; null = any. */
+  readonly expect: number | null
+  /** ms since 1970; null = never. */
+  readonly expires: number | null
+  /** null = remove. */
+  readonly sealed: Bytes | null
+}
+
+export interface OutboxEntry { readonly id: Bytes /* 16 B random */; readonly sealed: Bytes }
+
+/** Everything or nothing, durable when the promise resolves. */
+export interface Commit {
+  /** 16 B random; the same id again is `done` and changes nothing (kept ≥ 24 h). */
+  readonly id: Bytes
+  /** Read, relied upon, not written (0 = still absent). */
+  readonly expect: readonly { readonly key: Key; readonly version: number }[]
+  /** A key at most once. */
+  readonly puts: readonly Put[]
+  /** Same version, new sealed bytes, terms and trail: what is derived from a moved resource, and `reindex`. */
+  readonly rewrites: readonly (Omit<Put, 'updated' | 'deleted'>)[]
+  /** Physically: record, versions, postings. */
+  readonly erase: readonly Key[]
+  readonly documents: readonly DocumentPut[]
+  /** Ledger entries of this write, unsequenced: the sequencer numbers them. */
+  readonly outbox: readonly OutboxEntry[]
+}
+
+/** conflict: nothing was written; `keys` are the record keys and document names that were not as expected. */
+export type Committed = { readonly kind: 'done' } | { readonly kind: 'conflict'; readonly keys: readonly Key[] }
+
+export interface RecordStore {
+  /** In the order asked, undefined where absent. One consistent read. ≤ 1,000 keys. Deleted records are returned (410 needs them). */
+  get(keys: readonly Key[]): Promise<readonly (Stored | undefined)[]>
+  find(query: TermQuery, ask: PageAsk): Promise<Page>
+  /** Distinct live records; stops at `max` and says so. */
+  count(query: TermQuery, max: number): Promise<{ readonly count: number; readonly more: boolean }>
+  /** Versions of one record, newest first, the current one included; `before` exclusive. */
+  versions(key: Key, before: number | null, limit: number): Promise<readonly Stored[]>
+  version(key: Key, version: number): Promise<Stored | undefined>
+  /** As find, over current AND superseded versions by terms/trail (type and system history). */
+  findVersions(query: TermQuery, ask: PageAsk): Promise<Page>
+  /** Every record, deleted ones included, in stable key order, for reindex, verify and move. */
+  scan(after: Key | null, limit: number): Promise<readonly Stored[]>
+  commit(commit: Commit): Promise<Committed>
+  /** Expired = absent, at the ms. */
+  document(name: Key): Promise<{ readonly version: number; readonly sealed: Bytes } | undefined>
+  /** Read and remove, exactly once (authorization codes, jti). */
+  take(name: Key): Promise<Bytes | undefined>
+  /** Outbox entries in commit order, for the sequencer. */
+  outbox(limit: number): Promise<readonly OutboxEntry[]>
+  outboxDone(ids: readonly Bytes[]): Promise<void>
+  health(): Promise<void>
+  backup(path: string): Promise<void>
+  /** Waits for commits in flight. */
+  close(): Promise<void>
+}
+
+/* ---------- LedgerStore: the audit log's own durable place, beside the records. ---------- */
+
+/** A sequenced entry. `link` = HMAC over the previous link, seq and the sealed bytes (audit/chain.ts makes and checks it). */
+export interface LedgerEntry { readonly seq: number; readonly id: Bytes; readonly sealed: Bytes; readonly link: Bytes }
+
+export interface LedgerStore {
+  /** Durable when it resolves (fsync, group commit). Entries are unsequenced until `sequence`. */
+  append(entry: OutboxEntry): Promise<void>
+  /** Unsequenced entries in arrival order. */
+  pending(limit: number): Promise<readonly OutboxEntry[]>
+  /** Appends to the log, removes the same ids from pending, saves the head. Entries whose id is already in the log must not be passed. Fails if `seq` does not continue the log. */
+  sequence(log: Bytes /* 8 B */, entries: readonly LedgerEntry[]): Promise<void>
+  /** Ids among these that are already in a log (a crash between sequence and outboxDone). */
+  known(ids: readonly Bytes[]): Promise<readonly Bytes[]>
+  /** Entries from `from` (inclusive) upward, or downward when `newest`. */
+  entries(log: Bytes, from: number, limit: number, order: 'oldest' | 'newest'): Promise<readonly LedgerEntry[]>
+  /** Last seq and link; seq 0 and 32 zero bytes for an empty log. */
+  head(log: Bytes): Promise<{ readonly seq: number; readonly link: Bytes }>
+  logs(): Promise<readonly Bytes[]>
+  /** Adds a sorted segment: postings (term 16 B → seq) of entries up to and including `through`. */
+  index(log: Bytes, through: number, postings: readonly { readonly term: Term; readonly seq: number }[]): Promise<void>
+  /** Entries above this seq are not indexed: a search opens them. */
+  indexed(log: Bytes): Promise<number>
+  /** Seqs under any of the terms, newest first, below `before` (exclusive), at most `limit`. */
+  lookup(log: Bytes, anyOf: readonly Term[], before: number, limit: number): Promise<readonly number[]>
+  /** Slot lease: true when this process now holds `log` until `until` (ms). Held by nobody, by us (`holder`), or expired. */
+  lease(log: Bytes, holder: Bytes, until: number): Promise<boolean>
+  health(): Promise<void>
+  close(): Promise<void>
+}
+
+/** Errors of both ports; driver errors never pass. */
+export class StoreUnavailable extends Error {}         // retryable; nothing written: busy > 10 s, no primary, disk full
+export class StoreUnknown extends Error {}             // commit sent, answer lost after retries: ask again with the same id
+export class StoreTooCostly extends Error {}           // a bound was passed
+export class StoreBroken extends Error {}              // corrupt page, fsync failed: the process must stop
+
+/* ---------- ResourceStore: resources, opened and confirmed. The guard stands on it. ---------- */
+
+/** One version of a resource, opened and authenticated. `json` are the stored bytes; `resource()` parses them once. */
+export interface Row {
+  readonly type: string
+  readonly id: string
+  readonly version: number
+  readonly updated: number
+  readonly deleted: boolean
+  /** Compartment patients (ids) from the sealed header, not from stored terms. */
+  readonly patients: readonly string[]
+  /** Security label codes (`system|code`) from the sealed header. */
+  readonly labels: readonly string[]
+  /** Of a deleted row: its last content. */
+  readonly json: Uint8Array
+  resource(): Resource
+}
+
+/** Which rows the caller's reach allows at all; the part of a policy that the index must know. */
+export type Reach =
+  | { readonly kind: 'all' }
+  /** `shared: false`: only rows that name no other patient (DESIGN.md §5 "Types"). */
+  | { readonly kind: 'patients'; readonly patients: readonly string[]; readonly shared: boolean }
+
+export interface FindAsk {
+  readonly type: string
+  readonly reach: Reach
+  /** For planning only: the store confirms by `accept`, which sees policy and mask. */
+  readonly filter: Filter
+  readonly accept: (row: Row) => boolean | Promise<boolean>
+  readonly order: 'newest' | 'oldest'
+  readonly after: Position | null
+  readonly limit: number
+  /** Rows inside the reach that may be opened; past it: FhirError 422 too-costly. */
+  readonly scanRecordsMax: number
+}
+
+/** `next`: position of the last row given, when there may be more. */
+export interface Found { readonly rows: readonly Row[]; readonly next: Position | null }
+
+export interface ResourceWrite {
+  readonly ref: Ref
+  /** Version replaced, 0 = create. */
+  readonly expect: number
+  readonly deleted: boolean
+  /** New content with id and meta (versionId, lastUpdated) set; of a delete, the last content. */
+  readonly resource: Resource
+  readonly updated: number
+}
+
+/** What a write became, for the ledger: the hash binds the sealed record (rollback of clinical data is found). */
+export interface Written { readonly ref: Ref; readonly version: number; readonly deleted: boolean; readonly patients: readonly string[]; readonly key: Key; readonly hash: Bytes /* SHA-256 of sealed */ }
+
+export interface ResourceCommit {
+  readonly writes: readonly ResourceWrite[]
+  /** Read and relied upon. */
+  readonly expect: readonly { readonly ref: Ref; readonly version: number }[]
+  /** Normalised criteria of conditional interactions (`type?criteria`): each is locked by a document. */
+  readonly locks: readonly { readonly criteria: string; readonly version: number }[]
+  /** The caller may change patients of a resource. */
+  readonly move: boolean
+  /** Makes the sealed ledger entry of this commit. */
+  readonly audit: (written: readonly Written[]) => Promise<OutboxEntry>
+}
+
+export interface ResourceStore {
+  /** Rows in the order asked; deleted ones included; undefined where absent. */
+  read(refs: readonly Ref[]): Promise<readonly (Row | undefined)[]>
+  version(ref: Ref, version: number): Promise<Row | undefined>
+  /** Newest first, current one included; `before` exclusive. */
+  versions(ref: Ref, before: number | null, limit: number): Promise<readonly Row[]>
+  find(ask: FindAsk): Promise<Found>
+  /** Current version of a criteria lock (0 = never taken). */
+  lockVersion(criteria: string): Promise<number>
+  /** Compartment patients that a resource would have, its targets looked up in `staged` first. */
+  patientsOf(resource: Resource, staged: (ref: Ref) => readonly string[] | undefined): Promise<readonly string[]>
+  commit(commit: ResourceCommit): Promise<{ readonly kind: 'done'; readonly written: readonly Written[] } | { readonly kind: 'conflict' }>
+}
