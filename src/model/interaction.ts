@@ -27,6 +27,8 @@ export interface RequestHeaders {
   readonly ifNoneExist?: string
   readonly prefer?: string
   readonly accept?: string
+  /** X-Security-Context of a raw Binary. */
+  readonly securityContext?: string
 }
 
 export interface FhirResponse {

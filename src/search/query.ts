@@ -20,13 +20,15 @@ export type Prefix = 'eq' | 'ne' | 'gt' | 'lt' | 'ge' | 'le' | 'sa' | 'eb' | 'ap
 
 /** One value of a clause (values of a clause are OR). */
 export type ParamValue =
-  | { readonly kind: 'string'; readonly text: string }                                            // unnormalised as given
+  | { readonly kind: 'string'; readonly text: string; readonly folded: string }                   // as given, and as `fold` (types/text.ts) makes it
   | { readonly kind: 'token'; readonly system: string | null | undefined; readonly code: string | null }  // undefined: any system; null: `|code` = no system; code null: `system|`
   | { readonly kind: 'reference'; readonly type: string | null; readonly id: string | null; readonly url: string | null; readonly version: string | null }
   | { readonly kind: 'date'; readonly prefix: Prefix; readonly range: DateRange }
   | { readonly kind: 'number'; readonly prefix: Prefix; readonly low: number; readonly high: number; readonly value: number }
   | { readonly kind: 'quantity'; readonly prefix: Prefix; readonly low: number; readonly high: number; readonly value: number; readonly system: string | null; readonly code: string | null }
   | { readonly kind: 'uri'; readonly uri: string }
+  | { readonly kind: 'of-type'; readonly system: string; readonly code: string; readonly value: string }  // Identifier.type coding and Identifier.value
+  | { readonly kind: 'composite'; readonly of: readonly ParamValue[] }                              // in the order of the components
 
 export type Modifier = 'exact' | 'contains' | 'not' | 'text' | 'in' | 'not-in' | 'above' | 'below' | 'of-type' | 'identifier'
 
@@ -88,7 +90,10 @@ export interface Plan {
   readonly ids: readonly string[] | null
   /** Restricts to records with one of these compartment patients; null = not restricted. */
   readonly patients: readonly string[] | null
-  /** References whose target's patient anchors a patient-level ask (the sealed store opens the target first). */
+  /**
+   * Any-of: references whose target's patients anchor the patient-level asks (the sealed store opens the targets first).
+   * A target that is not there anchors nothing: the list is then of no use, and no proof that nothing matches.
+   */
   readonly anchors: readonly { readonly type: string; readonly id: string }[]
   /** AND of any-of sets; all asks of a conjunct have one level. */
   readonly conjuncts: readonly (readonly TermAsk[])[]
@@ -96,4 +101,23 @@ export interface Plan {
   readonly updated: { readonly from?: number; readonly before?: number } | null
   /** Codes that no index serves, for the `too-costly` text. */
   readonly unindexed: readonly string[]
+}
+
+/** Codes of the search parameters that a filter reads. */
+export function codesOf(filter: Filter): readonly string[] {
+  switch (filter.kind) {
+    case 'all':
+    case 'none':
+      return []
+    case 'and':
+    case 'or':
+      return filter.of.flatMap(codesOf)
+    case 'not':
+      return codesOf(filter.of)
+    case 'clause':
+    case 'missing':
+      return [filter.param.code]
+    default:
+      return filter satisfies never
+  }
 }

@@ -188,7 +188,7 @@ export interface FindAsk {
   readonly scanRecordsMax: number
 }
 
-/** `next`: position of the last row given, when there may be more. */
+/** `next`: position of the last row given, only when another row follows that `accept` confirms (a next link must not show hidden rows). */
 export interface Found { readonly rows: readonly Row[]; readonly next: Position | null }
 
 export interface ResourceWrite {
@@ -198,6 +198,8 @@ export interface ResourceWrite {
   readonly deleted: boolean
   /** New content with id and meta (versionId, lastUpdated) set; of a delete, the last content. */
   readonly resource: Resource
+  /** `resource` as JSON text. */
+  readonly json: Uint8Array
   readonly updated: number
 }
 
@@ -228,4 +230,54 @@ export interface ResourceStore {
   /** Compartment patients that a resource would have, its targets looked up in `staged` first. */
   patientsOf(resource: Resource, staged: (ref: Ref) => readonly string[] | undefined): Promise<readonly string[]>
   commit(commit: ResourceCommit): Promise<{ readonly kind: 'done'; readonly written: readonly Written[] } | { readonly kind: 'conflict' }>
+}
+
+/* ---------- GuardedStore: the only store that interactions and operations receive. Its one constructor is policy/guard.ts. ---------- */
+
+declare const guarded: unique symbol
+
+/** A row as its caller may see it. `json()` are the stored bytes where nothing is hidden. */
+export interface Seen {
+  readonly row: Row
+  readonly masked: boolean
+  json(): Uint8Array
+  resource(): Resource
+}
+
+export type Right = 'c' | 'r' | 'u' | 'd' | 's'
+
+export interface SearchAsk {
+  readonly type: string
+  readonly filter: Filter
+  /** Codes that the filter reads: one that reads only hidden elements is refused by name. */
+  readonly codes: readonly string[]
+  readonly order: 'newest' | 'oldest'
+  readonly after: Position | null
+  readonly limit: number
+}
+
+export interface GuardedStore {
+  readonly [guarded]: true
+  /** Identifies the caller's policy: page links are bound to it. */
+  readonly fingerprint: string
+  readonly entriesMax: number
+  /** FhirError 403 where the caller's scopes or role refuse the right for the whole type. */
+  require(type: string, right: Right): void
+  /** Undefined for what is absent and for what the caller may not see; a deleted row is given with `row.deleted`. */
+  read(ref: Ref): Promise<Seen | undefined>
+  version(ref: Ref, version: number): Promise<Seen | undefined>
+  history(ref: Ref, before: number | null, limit: number): Promise<readonly Seen[]>
+  search(ask: SearchAsk): Promise<{ readonly rows: readonly Seen[]; readonly next: Position | null }>
+  /** Rows that match, up to `max` (then `more`); discloses none of them. */
+  count(ask: SearchAsk, max: number): Promise<{ readonly count: number; readonly more: boolean }>
+  /** Stages a new resource under a fresh id, or under `id` where a transaction has already given it one. */
+  create(resource: Resource, id?: string): Promise<Seen>
+  /** Stages a new version. FhirError 404 where there is no such row for this caller and it may not create one; `ifMatch` mismatches are 412. */
+  update(resource: Resource & { readonly id: string }, ifMatch: number | null): Promise<{ readonly seen: Seen; readonly created: boolean }>
+  /** Stages a deletion; nothing happens to what is absent or hidden. */
+  remove(ref: Ref, ifMatch: number | null): Promise<Row | undefined>
+  /** The commit of this request takes this criteria's lock: two conditional writes of the same criteria cannot both go through. */
+  lock(criteria: string): Promise<void>
+  /** Rows that were given to the caller. */
+  disclosed(): readonly Row[]
 }

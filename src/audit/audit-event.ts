@@ -1,0 +1,147 @@
+/**
+ * An access record as IHE BALP AuditEvents (R4), one per patient. A patient's event names no other patient, and the query only where the
+ * reader may see it. A bundle gives a parent event per patient and one per entry and patient, joined by the request id.
+ * https://profiles.ihe.net/ITI/BALP/ · reference texts: docs/SECURITY.md
+ */
+import type { Interaction } from '../model/interaction.ts'
+import type { Coding, Resource } from '../model/resource.ts'
+import { agentsIn, requestEntity } from './audit-agents.ts'
+import * as codes from './audit-codes.ts'
+import { type AccessRecord, type Action, actionOf, type AuditedInteraction, type EntryAccess, type Outcome, outcomeOf, type Touched } from './record.ts'
+
+export interface ProjectionContext {
+  /** FHIR base URL of this server. */
+  readonly base: string
+  /** Host name by which this server is known in events. */
+  readonly site: string
+  /** The reader may see raw queries (privacy officer). */
+  readonly withQuery: boolean
+}
+
+/** One event of a record: of one patient or of none, of the whole request or of one bundle entry. */
+export interface Projection { readonly patient: string | null; readonly entry: EntryAccess | null }
+
+/** The events of a record, in an order that never changes: the last number of an AuditEvent's id counts them. */
+export function projections(record: AccessRecord): readonly Projection[] {
+  if (record.interaction === 'ledger-heads') return []
+  const all = record.entries.length > 0 ? [] : [...record.written, ...record.resources]
+  const found: Projection[] = parties(record.patients, all).map((patient) => ({ patient, entry: null }))
+  for (const entry of record.entries) {
+    const patients = [...new Set(entry.resources.flatMap((one) => one.patients))]
+    for (const patient of parties(patients, entry.resources)) found.push({ patient, entry })
+  }
+  return found
+}
+
+/** `id`: `<slot>-<seq>-<n>`. `updated`: ms at which the entry was numbered. */
+export function auditEvent(record: AccessRecord, projection: Projection, id: string, updated: number, context: ProjectionContext): Resource {
+  const event = eventOf(record, projection)
+  const entities = entitiesOf(event, record, context)
+  const agents = agentsIn(record, event.interaction, context)
+  const profile = profilesOf(event, record, agents.comprehensive, context.withQuery)
+  const kind = kindOf(event.interaction, record.operation)
+  return {
+    resourceType: 'AuditEvent',
+    id,
+    meta: { versionId: '1', lastUpdated: new Date(updated).toISOString(), ...(profile.length === 0 ? {} : { profile }) },
+    type: kind.type,
+    ...(kind.subtype === null ? {} : { subtype: [kind.subtype] }),
+    action: event.action,
+    recorded: new Date(record.at).toISOString(),
+    outcome: String(event.outcome),
+    ...(record.why === null ? {} : { outcomeDesc: record.why }),
+    agent: agents.list,
+    source: { observer: { identifier: { value: context.site } }, type: [codes.APPLICATION_SERVER] },
+    ...(entities.length === 0 ? {} : { entity: entities })
+  }
+}
+
+interface Event {
+  readonly interaction: AuditedInteraction
+  readonly action: Action
+  readonly outcome: Outcome
+  readonly patient: string | null
+  readonly type: string | null
+  readonly id: string | null
+  readonly query: string | null
+  /** What this patient's (or nobody's) share of the request was. */
+  readonly touched: readonly Touched[]
+}
+
+/** Patients, then null where something belongs to none or nothing was touched at all. */
+function parties(patients: readonly string[], touched: readonly Touched[]): readonly (string | null)[] {
+  return patients.length === 0 || touched.some((one) => one.patients.length === 0) ? [...patients, null] : patients
+}
+
+function eventOf(record: AccessRecord, { patient, entry }: Projection): Event {
+  const all = entry !== null ? entry.resources : record.entries.length > 0 ? record.entries.flatMap((one) => one.resources) : [...record.written, ...record.resources]
+  const touched = all.filter((one) => (patient === null ? one.patients.length === 0 : one.patients.includes(patient)))
+  if (entry === null) {
+    const { interaction, action, outcome, type, id, query } = record
+    return { interaction, action, outcome, patient, type, id, query, touched }
+  }
+  const { interaction, type, id, query, status } = entry
+  return { interaction, action: actionOf(interaction), outcome: outcomeOf(status), patient, type, id, query, touched }
+}
+
+const ONE_DATA: ReadonlySet<string> = new Set(['read', 'vread', 'create', 'update', 'patch', 'delete'])
+const isSearch = (interaction: string): boolean => interaction === 'search-type' || interaction === 'search-system'
+
+function entitiesOf(event: Event, record: AccessRecord, { withQuery }: ProjectionContext): readonly object[] {
+  const entities: object[] = []
+  if (ONE_DATA.has(event.interaction)) {
+    const [one] = event.touched
+    const reference = one !== undefined ? versioned(one) : event.patient === null && event.type !== null && event.id !== null ? `${event.type}/${event.id}` : null
+    if (reference !== null) entities.push({ what: { reference }, type: codes.entityType('2'), role: codes.objectRole('4') })
+  } else {
+    if (withQuery && (event.query !== null || isSearch(event.interaction))) entities.push(queryEntity(event))
+    // BALP has one "system object" per event; what a search or a history disclosed is listed by resource type beside it.
+    for (const reference of new Set(event.touched.map(versioned))) {
+      const type = reference.slice(0, reference.indexOf('/'))
+      entities.push({ what: { reference }, type: codes.resourceTypeCode(type), role: codes.objectRole('4') })
+    }
+  }
+  if (event.interaction === 'token' && record.jti !== null) {
+    entities.push({ what: { identifier: { value: codes.jtiUrn(record.jti) } }, type: codes.entityType('2'), role: codes.objectRole('13') })
+  }
+  if (record.count > 1) entities.push({ type: codes.entityType('4'), name: 'refused requests', detail: [{ type: 'count', valueString: String(record.count) }] })
+  if (event.patient !== null) {
+    const lifecycle = event.interaction === 'erase' ? { lifecycle: codes.PERMANENT_ERASURE } : {}
+    entities.push({ what: { reference: `Patient/${event.patient}` }, type: codes.entityType('1'), role: codes.objectRole('1'), ...lifecycle })
+  }
+  return record.requestId === '' ? entities : [...entities, requestEntity(record, withQuery)]
+}
+
+const versioned = ({ type, id, version }: Touched): string => `${type}/${id}/_history/${version}`
+
+function queryEntity({ type, query }: Event): object {
+  const text = `GET /${type ?? ''}${query === null ? '' : `?${query}`}`
+  return { type: codes.entityType('2'), role: codes.objectRole('24'), query: Buffer.from(text).toString('base64') }
+}
+
+function kindOf(interaction: AuditedInteraction, operation: string | null): { type: Coding; subtype: Coding | null } {
+  switch (interaction) {
+    case 'token': return { type: codes.USER_AUTHENTICATION, subtype: codes.TOKEN_ISSUED }
+    case 'refused': return { type: codes.USER_AUTHENTICATION, subtype: codes.LOGIN }
+    case 'erase': return { type: codes.PATIENT_RECORD, subtype: null }
+    case 'ledger-start':
+    case 'ledger-heads': return { type: codes.SECURITY_ALERT, subtype: codes.RECORDING_STARTED }
+    default: return { type: codes.REST, subtype: restSubtype(interaction, operation) }
+  }
+}
+
+function restSubtype(interaction: Interaction, operation: string | null): Coding {
+  const subtype = codes.restful(interaction)
+  return interaction === 'operation' && operation !== null ? { ...subtype, display: operation } : subtype
+}
+
+/** BALP profiles successes only, and demands what a record may lack: then its profile is not claimed. */
+function profilesOf(event: Event, record: AccessRecord, comprehensive: boolean, withQuery: boolean): readonly string[] {
+  const profiles: string[] = []
+  const named = record.client !== null && record.address !== ''
+  const complete = ONE_DATA.has(event.interaction) ? event.touched.length > 0 : withQuery
+  const profile = event.outcome === 0 && named && complete ? codes.balpProfile(event.interaction, event.patient !== null) : null
+  if (profile !== null) profiles.push(profile)
+  if (comprehensive) profiles.push(codes.TOKEN_PROFILE)
+  return profiles
+}

@@ -1,0 +1,27 @@
+/**
+ * Where a log stood is also kept, sealed, in a document of the record store: who cuts the end off the ledger's own file has to change
+ * the other store as well.
+ */
+import { randomBytes } from 'node:crypto'
+import type { KeyRing } from '../crypto/keys.ts'
+import type { RecordStore } from '../store/ports.ts'
+import { hex, type NamedHead } from './record.ts'
+
+const LABEL = 'ledger-head'
+
+export async function markHead(records: Pick<RecordStore, 'commit'>, ring: KeyRing, slot: string, head: { seq: number; link: Uint8Array }): Promise<void> {
+  const named: NamedHead = { log: slot, seq: head.seq, link: hex(head.link) }
+  const sealed = ring.sealSmall(LABEL, new TextEncoder().encode(JSON.stringify(named)))
+  const documents = [{ name: ring.documentName(LABEL, slot), expect: null, expires: null, sealed }]
+  await records.commit({ id: new Uint8Array(randomBytes(16)), expect: [], puts: [], rewrites: [], erase: [], documents, outbox: [] })
+}
+
+/** undefined: there is no mark. null: there is one, and it is not ours. */
+export async function markedHead(records: Pick<RecordStore, 'document'>, ring: KeyRing, slot: string): Promise<NamedHead | null | undefined> {
+  const document = await records.document(ring.documentName(LABEL, slot))
+  if (document === undefined) return undefined
+  const plain = ring.openSmall(LABEL, document.sealed)
+  if (plain === undefined) return null
+  const named = JSON.parse(new TextDecoder().decode(plain)) as NamedHead
+  return named.log === slot ? named : null
+}

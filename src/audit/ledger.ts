@@ -1,0 +1,197 @@
+/**
+ * The ledger of one process: it seals records, makes reads' entries durable before they are answered, and sequences its log.
+ * Entries of writes are committed with the write (`seal` gives the outbox entry).
+ */
+import { randomBytes } from 'node:crypto'
+import { readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { KeyRing } from '../crypto/keys.ts'
+import type { Bytes } from '../model/resource.ts'
+import { type LedgerStore, type OutboxEntry, type RecordStore, StoreUnavailable } from '../store/ports.ts'
+import { hmacChain } from './chain.ts'
+import { chunked } from './chunks.ts'
+import { entrySealer } from './entry.ts'
+import { blinder } from './postings.ts'
+import { type AccessRecord, headsRecord, hex } from './record.ts'
+import { sequencer } from './sequencer.ts'
+import { logOf, slotOf, slotsFor } from './slot.ts'
+import { openSpool, type Spool } from './spool.ts'
+
+export interface LedgerOptions {
+  readonly store: LedgerStore
+  readonly records: Pick<RecordStore, 'outbox' | 'outboxDone' | 'commit'>
+  readonly ring: KeyRing
+  /** `server` or `cli` takes the first free slot; `server-3` takes that one or waits for its lease to end. */
+  readonly slot: string
+  /** ms since 1970. */
+  readonly now: () => number
+  /** Folder of the spool file (`ledger-SLOT.spool`); null = no spool, a store that is down refuses. */
+  readonly spoolDir?: string | null
+  /** ms between passes of the sequencer; 0 = only when `sequence` is called. */
+  readonly intervalMs?: number
+  /** ms after which an append that hangs goes to the spool. */
+  readonly appendMsMax?: number
+  /** Told of background failures (they are tried again): for the process log, by class name only. */
+  readonly failed?: (error: unknown) => void
+}
+
+export interface Ledger {
+  /** Name of the slot held. */
+  readonly slot: string
+  /** For a write: the entry that its commit carries. */
+  seal(record: AccessRecord): Promise<OutboxEntry>
+  /** For a read: durable when it resolves. Rejects with StoreUnavailable when neither store nor spool took it: answer 503. */
+  append(record: AccessRecord): Promise<void>
+  /** One pass of the sequencer, also run once a second. */
+  sequence(): Promise<void>
+  close(): Promise<void>
+}
+
+const LEASE_MS = 15_000
+const HEADS_EVERY_MS = 3_600_000
+const RETRY_MS = 1000
+
+export async function openLedger(options: LedgerOptions): Promise<Ledger> {
+  const { store, records, ring, now, spoolDir = null, intervalMs = 1000, appendMsMax = 2000, failed = () => undefined } = options
+  const holder = new Uint8Array(randomBytes(16))
+  const key = await ring.classKey('ledger')
+  const chain = hmacChain(ring.linkKey())
+  const sequence = sequencer({ store, records, ring, chain, blinder: blinder(key.index), now, failed })
+  const lease = (slot: string, until = now() + LEASE_MS): Promise<boolean> => store.lease(logOf(slot), holder, until)
+  const take = async (): Promise<Held> => {
+    const slot = await takeSlot(options.slot, lease)
+    const log = logOf(slot)
+    return { slot, log, sealer: entrySealer(key, log), spool: spoolDir === null ? null : openSpool(spoolPath(spoolDir, slot)), headsAt: null }
+  }
+  let held = await take()
+
+  const pass = async (): Promise<void> => {
+    if (!(await lease(held.slot))) {
+      await held.spool?.close()
+      held = await take()
+    }
+    const mine = held
+    if (mine.spool?.waiting() === true) await replay(store, mine.spool).catch(failed)
+    const due = mine.headsAt === null || now() - mine.headsAt >= HEADS_EVERY_MS
+    const at = now()
+    const mark = due ? mine.sealer.seal(headsRecord(at, mine.headsAt === null ? 'ledger-start' : 'ledger-heads', await sequence.heads()), at) : null
+    const others = await sequence.pass(mine.log, mark)
+    if (due) mine.headsAt = at
+    for (const log of await orphans(others, spoolDir, mine.slot)) await adopt(log).catch(failed)
+  }
+  /** Entries of a slot whose process is gone: its log is continued here, and let go again. */
+  const adopt = async (log: Bytes): Promise<void> => {
+    const slot = slotOf(log)
+    if (slot === null || !(await lease(slot))) return
+    if (spoolDir !== null) {
+      const spool = openSpool(spoolPath(spoolDir, slot))
+      await replay(store, spool)
+      await spool.close()
+    }
+    await sequence.pass(log, null)
+    await lease(slot, 0)
+  }
+  const turns = oneAtATime(pass)
+  const timer = intervalMs > 0 ? setInterval(() => void turns().catch(failed), intervalMs) : null
+  const put = appender(store, () => held.spool, now, appendMsMax)
+  await turns()
+  return {
+    get slot() {
+      return held.slot
+    },
+    seal: async (record) => held.sealer.seal(record, record.at),
+    async append(record) {
+      for (const part of chunked(record)) await put(held.sealer.seal(part, part.at))
+    },
+    sequence: turns,
+    async close() {
+      if (timer !== null) clearInterval(timer)
+      await turns().catch(failed)
+      await lease(held.slot, 0)
+      await held.spool?.close()
+    }
+  }
+}
+
+interface Held {
+  readonly slot: string
+  readonly log: Bytes
+  readonly sealer: ReturnType<typeof entrySealer>
+  readonly spool: Spool | null
+  /** When this process last named the heads of all logs in its log. */
+  headsAt: number | null
+}
+
+const spoolPath = (dir: string, slot: string): string => join(dir, `ledger-${slot}.spool`)
+
+async function takeSlot(name: string, lease: (slot: string) => Promise<boolean>): Promise<string> {
+  for (let waited = 0; ; waited += 250) {
+    for (const slot of slotsFor(name)) if (await lease(slot)) return slot
+    if (waited > LEASE_MS) throw new StoreUnavailable('Every ledger slot of this name is held by another process')
+    await new Promise((resolve) => setTimeout(resolve, 250))
+  }
+}
+
+/** Runs `work` once at a time; a call during a run gets the run after it. */
+function oneAtATime(work: () => Promise<void>): () => Promise<void> {
+  let running: Promise<void> | null = null
+  let next: Promise<void> | null = null
+  const start = (): Promise<void> => {
+    next = null
+    running = work().finally(() => {
+      running = null
+    })
+    return running
+  }
+  return () => {
+    if (running === null) return start()
+    next ??= running.then(start, start)
+    return next
+  }
+}
+
+function appender(store: LedgerStore, spool: () => Spool | null, now: () => number, msMax: number): (entry: OutboxEntry) => Promise<void> {
+  let downUntil = 0
+  return async (entry) => {
+    const aside = spool()
+    if (aside !== null && now() < downUntil) return spooled(aside, entry)
+    try {
+      await within(store.append(entry), msMax)
+    } catch (cause) {
+      if (aside === null) throw new StoreUnavailable('The ledger takes no entries', { cause })
+      downUntil = now() + RETRY_MS
+      await spooled(aside, entry)
+    }
+  }
+}
+
+async function spooled(spool: Spool, entry: OutboxEntry): Promise<void> {
+  try {
+    await spool.append(entry)
+  } catch (cause) {
+    throw new StoreUnavailable('Neither the ledger nor its spool takes entries', { cause })
+  }
+}
+
+function within(work: Promise<void>, msMax: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new StoreUnavailable('The ledger does not answer')), msMax)
+    work.then(resolve, reject).finally(() => clearTimeout(timer))
+  })
+}
+
+async function replay(store: LedgerStore, spool: Spool): Promise<void> {
+  await spool.replay(async (entry) => {
+    if ((await store.known([entry.id])).length === 0) await store.append(entry)
+  })
+}
+
+/** Logs of other slots for which entries or a spool file are waiting. */
+async function orphans(waiting: readonly Bytes[], spoolDir: string | null, own: string): Promise<readonly Bytes[]> {
+  const logs = new Map(waiting.map((log) => [hex(log), log]))
+  for (const name of spoolDir === null ? [] : await readdir(spoolDir)) {
+    const slot = /^ledger-([a-z]{1,6}(?:-[1-9][0-9]{0,4})?)\.spool$/.exec(name)?.[1]
+    if (slot !== undefined && slot !== own) logs.set(hex(logOf(slot)), logOf(slot))
+  }
+  return [...logs.values()]
+}

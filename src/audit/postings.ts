@@ -1,0 +1,64 @@
+/** The ledger's own blind index: keyed terms of what an entry is about, so that "who saw this patient" opens few entries. */
+import { createHmac, type KeyObject } from 'node:crypto'
+import type { Term } from '../store/ports.ts'
+import { type AccessRecord, outcomeOf } from './record.ts'
+
+/** Kinds of terms. `agent`: `Practitioner/12`, `issuer|subject` or `|client`; `entity`: `Type/id`; `day`: UTC, `2026-03-01`. */
+export type TermKind = 'patient' | 'agent' | 'kind' | 'entity' | 'outcome' | 'day'
+
+export interface Blinder { term(kind: TermKind, value: string): Term }
+
+const TERMS_CACHED_MAX = 20_000
+
+export function blinder(index: KeyObject): Blinder {
+  const cached = new Map<string, Term>()
+  return {
+    term(kind, value) {
+      const text = `ledger ${kind}\n${value}`
+      const known = cached.get(text)
+      if (known !== undefined) return known
+      const term = new Uint8Array(createHmac('sha256', index).update(text).digest().subarray(0, 16))
+      if (cached.size >= TERMS_CACHED_MAX) cached.clear()
+      cached.set(text, term)
+      return term
+    }
+  }
+}
+
+/** Distinct terms of a record, as kind and value. */
+export function termsOf(record: AccessRecord): readonly (readonly [TermKind, string])[] {
+  const terms: [TermKind, string][] = []
+  const patients = new Set(record.patients)
+  // The search parameter `patient` also finds what a patient did.
+  if (record.fhirUser?.startsWith('Patient/') === true) patients.add(record.fhirUser.slice('Patient/'.length))
+  for (const patient of patients) terms.push(['patient', patient])
+  for (const agent of agentsOf(record)) terms.push(['agent', agent])
+  const kinds = new Set([record.interaction, ...record.entries.map((entry) => entry.interaction)])
+  for (const kind of kinds) terms.push(['kind', kind])
+  for (const entity of entitiesOf(record)) terms.push(['entity', entity])
+  for (const outcome of new Set([record.outcome, ...record.entries.map((entry) => outcomeOf(entry.status))])) terms.push(['outcome', String(outcome)])
+  terms.push(['day', dayOf(record.at)])
+  return terms
+}
+
+export const dayOf = (at: number): string => new Date(at).toISOString().slice(0, 10)
+
+export function agentsOf(record: AccessRecord): readonly string[] {
+  const agents: string[] = []
+  if (record.fhirUser !== null) agents.push(record.fhirUser)
+  if (record.subject !== null) agents.push(`${record.issuer ?? ''}|${record.subject}`)
+  if (record.client !== null) agents.push(`|${record.client}`)
+  return agents
+}
+
+function entitiesOf(record: AccessRecord): ReadonlySet<string> {
+  const entities = new Set<string>()
+  if (record.type !== null && record.id !== null) entities.add(`${record.type}/${record.id}`)
+  for (const { type, id } of record.resources) entities.add(`${type}/${id}`)
+  for (const { type, id } of record.written) entities.add(`${type}/${id}`)
+  for (const entry of record.entries) {
+    if (entry.type !== null && entry.id !== null) entities.add(`${entry.type}/${entry.id}`)
+    for (const { type, id } of entry.resources) entities.add(`${type}/${id}`)
+  }
+  return entities
+}

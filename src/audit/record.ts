@@ -1,0 +1,228 @@
+/**
+ * What is kept of one access: one record per request, one per batch or transaction with its entries listed. It is sealed as a whole;
+ * the AuditEvents that a reader sees are projections of it (audit-event.ts).
+ */
+import type { Caller } from '../model/caller.ts'
+import type { FhirRequest, Interaction } from '../model/interaction.ts'
+import type { Written } from '../store/ports.ts'
+
+/** FHIR interactions, and the events that are none: tokens, refused credentials, erasure, and the ledger's own marks. */
+export type AuditedInteraction = Interaction | 'token' | 'refused' | 'erase' | 'ledger-start' | 'ledger-heads'
+export type Action = 'C' | 'R' | 'U' | 'D' | 'E'
+/** R4 audit-event-outcome: 0 success, 4 minor failure, 8 serious failure. */
+export type Outcome = 0 | 4 | 8
+
+/** One resource version that was disclosed or touched. `patients`: ids of its compartment patients. */
+export interface Touched { readonly type: string; readonly id: string; readonly version: number; readonly patients: readonly string[] }
+
+/** One written version. `key` and `hash` (SHA-256 of the sealed record) are hexadecimal. */
+export interface WrittenVersion extends Touched { readonly deleted: boolean; readonly key: string; readonly hash: string }
+
+/** One entry of a batch or transaction. */
+export interface EntryAccess {
+  readonly interaction: Interaction
+  readonly type: string | null
+  readonly id: string | null
+  readonly status: number
+  readonly query: string | null
+  readonly resources: readonly Touched[]
+}
+
+/** Where a log stood: its slot name, last sequence number and last link (hexadecimal). */
+export interface NamedHead { readonly log: string; readonly seq: number; readonly link: string }
+
+export interface AccessRecord {
+  readonly v: 1
+  /** ms since 1970. */
+  readonly at: number
+  readonly requestId: string
+  readonly clientRequestId: string | null
+  readonly address: string
+  readonly interaction: AuditedInteraction
+  readonly action: Action
+  readonly outcome: Outcome
+  /** HTTP status. */
+  readonly status: number
+  readonly client: string | null
+  readonly issuer: string | null
+  readonly subject: string | null
+  readonly fhirUser: string | null
+  readonly roles: readonly string[]
+  readonly purposes: readonly string[]
+  readonly jti: string | null
+  readonly scope: string | null
+  readonly type: string | null
+  readonly id: string | null
+  /** Name of the operation, for interaction `operation`. */
+  readonly operation: string | null
+  /** The query as asked, percent-encoded. It holds personal data, and leaves the seal only for roles that may see it. */
+  readonly query: string | null
+  readonly resources: readonly Touched[]
+  /** Distinct patients of everything named in this record, in the order of the projections. */
+  readonly patients: readonly string[]
+  readonly written: readonly WrittenVersion[]
+  readonly entries: readonly EntryAccess[]
+  /** Record keys (hexadecimal) that an erasure removed. */
+  readonly erased: readonly string[]
+  /** Requests summed up in this record; 1 for all but summaries of refused credentials. */
+  readonly count: number
+  /** Policy code of a refusal; never a value from the request. */
+  readonly why: string | null
+  readonly heads: readonly NamedHead[]
+}
+
+export interface AccessInput {
+  /** ms since 1970. */
+  readonly at: number
+  readonly request: FhirRequest
+  readonly caller: Caller | null
+  readonly status: number
+  /** Rows disclosed, and for a refused request none. A store Row fits. */
+  readonly disclosed?: readonly Touched[]
+  readonly written?: readonly Written[]
+  readonly entries?: readonly EntryAccess[]
+  readonly operation?: string
+  readonly why?: string
+}
+
+/** The record of one FHIR request. A create's `id` is taken from what was written. */
+export function accessRecord(input: AccessInput): AccessRecord {
+  const { request, status } = input
+  const written = (input.written ?? []).map(writtenVersion)
+  const resources = (input.disclosed ?? []).map(touched)
+  const entries = input.entries ?? []
+  const only = entries.length === 0 && written.length === 1 ? written[0] : undefined
+  return {
+    ...blank(input.at, request),
+    interaction: request.interaction,
+    action: ACTIONS[request.interaction],
+    outcome: outcomeOf(status),
+    status,
+    ...agentOf(input.caller),
+    type: request.type ?? only?.type ?? null,
+    id: request.id ?? only?.id ?? null,
+    operation: input.operation ?? null,
+    query: queryText(request.params),
+    resources,
+    written,
+    entries,
+    patients: distinctPatients(resources, written, entries),
+    why: input.why ?? null
+  }
+}
+
+/** One entry of a bundle, for `entries`: what it disclosed or wrote. */
+export function entryAccess(request: FhirRequest, status: number, rows: readonly Touched[]): EntryAccess {
+  const { interaction, type, id, params } = request
+  return { interaction, type, id: id ?? (rows.length === 1 ? rows[0]!.id : null), status, query: queryText(params), resources: rows.map(touched) }
+}
+
+export interface RefusedInput {
+  readonly at: number
+  readonly requestId: string
+  readonly clientRequestId: string | null
+  readonly address: string
+  readonly client: string | null
+  readonly status: number
+  /** Code of the refusal, such as `invalid_token`. */
+  readonly why: string
+  /** More than one in a summary (refusals.ts). */
+  readonly count?: number
+}
+
+/** A credential that was refused: nobody is known, so no caller is named but the client it claimed to be. */
+export function refusedRecord(input: RefusedInput): AccessRecord {
+  return {
+    ...blank(input.at, input), interaction: 'refused', action: 'E', outcome: 8, status: input.status, client: input.client,
+    why: input.why, count: input.count ?? 1
+  }
+}
+
+export interface TokenInput {
+  readonly at: number
+  readonly requestId: string
+  readonly clientRequestId: string | null
+  readonly address: string
+  readonly caller: Caller
+  readonly status: number
+  readonly why?: string
+}
+
+/** A token that was issued (BALP: ITI-71). The token itself is never kept, only its jti. */
+export function tokenRecord(input: TokenInput): AccessRecord {
+  return {
+    ...blank(input.at, input), ...agentOf(input.caller), interaction: 'token', action: 'E', outcome: outcomeOf(input.status),
+    status: input.status, patients: input.caller.patient === null ? [] : [input.caller.patient], why: input.why ?? null
+  }
+}
+
+export interface ErasureInput {
+  readonly at: number
+  readonly requestId: string
+  readonly address: string
+  readonly caller: Caller | null
+  readonly patient: string
+  /** Keys of the records that are removed in the same commit. */
+  readonly keys: readonly Uint8Array[]
+}
+
+/** The erasure of a patient. `verify` takes the keys named here as erased, not lost. */
+export function erasureRecord(input: ErasureInput): AccessRecord {
+  return {
+    ...blank(input.at, { ...input, clientRequestId: null }), ...agentOf(input.caller), interaction: 'erase', action: 'D', outcome: 0, status: 200,
+    type: 'Patient', id: input.patient, patients: [input.patient], erased: input.keys.map(hex)
+  }
+}
+
+/** A mark of the ledger itself: where all logs stand. */
+export function headsRecord(at: number, interaction: 'ledger-start' | 'ledger-heads', heads: readonly NamedHead[]): AccessRecord {
+  return { ...blank(at, { requestId: '', clientRequestId: null, address: '' }), interaction, action: 'E', outcome: 0, status: 200, heads }
+}
+
+/** 401 and 403 are serious: somebody tried what they may not. Other refusals by the caller's own fault are minor. */
+export function outcomeOf(status: number): Outcome {
+  if (status < 400) return 0
+  return status < 500 && status !== 401 && status !== 403 ? 4 : 8
+}
+
+const ACTIONS: Readonly<Record<Interaction, Action>> = {
+  read: 'R', vread: 'R', update: 'U', patch: 'U', delete: 'D', 'history-instance': 'R', 'history-type': 'R', 'history-system': 'R', create: 'C',
+  'search-type': 'E', 'search-system': 'E', capabilities: 'R', transaction: 'E', batch: 'E', operation: 'E'
+}
+
+export const actionOf = (interaction: Interaction): Action => ACTIONS[interaction]
+
+export const hex = (bytes: Uint8Array): string => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex')
+
+function blank(at: number, request: { requestId: string; clientRequestId: string | null; address: string }): Omit<AccessRecord, 'interaction' | 'action' | 'outcome' | 'status'> {
+  return {
+    v: 1, at, requestId: request.requestId, clientRequestId: request.clientRequestId, address: request.address, client: null, issuer: null,
+    subject: null, fhirUser: null, roles: [], purposes: [], jti: null, scope: null, type: null, id: null, operation: null, query: null,
+    resources: [], patients: [], written: [], entries: [], erased: [], count: 1, why: null, heads: []
+  }
+}
+
+function agentOf(caller: Caller | null): Pick<AccessRecord, 'client' | 'issuer' | 'subject' | 'fhirUser' | 'roles' | 'purposes' | 'jti' | 'scope'> {
+  if (caller === null) return { client: null, issuer: null, subject: null, fhirUser: null, roles: [], purposes: [], jti: null, scope: null }
+  const { client, issuer, subject, fhirUser, roles, purposes, jti, scope } = caller
+  return { client, issuer, subject, fhirUser, roles, purposes, jti, scope }
+}
+
+const touched = ({ type, id, version, patients }: Touched): Touched => ({ type, id, version, patients })
+
+function writtenVersion({ ref, version, deleted, patients, key, hash }: Written): WrittenVersion {
+  return { type: ref.type, id: ref.id, version, patients, deleted, key: hex(key), hash: hex(hash) }
+}
+
+export function distinctPatients(resources: readonly Touched[], written: readonly Touched[], entries: readonly EntryAccess[]): readonly string[] {
+  const patients = new Set<string>()
+  for (const one of resources) for (const patient of one.patients) patients.add(patient)
+  for (const one of written) for (const patient of one.patients) patients.add(patient)
+  for (const entry of entries) for (const one of entry.resources) for (const patient of one.patients) patients.add(patient)
+  return [...patients]
+}
+
+function queryText(params: FhirRequest['params']): string | null {
+  if (params.length === 0) return null
+  return params.map(([name, value]) => `${encodeURIComponent(name)}=${encodeURIComponent(value)}`).join('&')
+}

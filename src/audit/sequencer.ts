@@ -1,0 +1,149 @@
+/**
+ * Takes the entries that wait in the ledger's store (reads) and in the record store's outbox (writes), numbers and chains them, and
+ * indexes them. A crash at any point leaves entries that the next pass takes again; ids already in a log are dropped.
+ */
+import type { Bytes } from '../model/resource.ts'
+import type { KeyRing } from '../crypto/keys.ts'
+import type { LedgerEntry, LedgerStore, OutboxEntry, RecordStore } from '../store/ports.ts'
+import type { Chain } from './chain.ts'
+import { entryOpener, logOfEntry } from './entry.ts'
+import { markHead } from './head-mark.ts'
+import { type Blinder, termsOf } from './postings.ts'
+import { hex, type NamedHead } from './record.ts'
+import { slotOf } from './slot.ts'
+import { stampOf, stamped, unstamped } from './stamp.ts'
+
+const BATCH = 1000
+export const SEGMENT_ENTRIES = 1000
+
+export interface SequencerOptions {
+  readonly store: LedgerStore
+  readonly records: Pick<RecordStore, 'outbox' | 'outboxDone' | 'commit'>
+  readonly ring: KeyRing
+  readonly chain: Chain
+  readonly blinder: Blinder
+  readonly now: () => number
+  /** A part of a pass failed; the next pass does it again. */
+  readonly failed: (error: unknown) => void
+}
+
+export interface Sequencer {
+  /** Numbers what waits for `log`, after `first` if given. Returns the logs of other slots that entries wait for. */
+  pass(log: Bytes, first: OutboxEntry | null): Promise<readonly Bytes[]>
+  heads(): Promise<readonly NamedHead[]>
+}
+
+/** `marked`: the sequence number that the record store's mark names. */
+interface Head { seq: number; link: Bytes; stamp: number; marked: number }
+
+export function sequencer(options: SequencerOptions): Sequencer {
+  const { store, records, ring, failed } = options
+  const heads = new Map<string, Head>()
+
+  const headOf = async (log: Bytes): Promise<Head> => {
+    const known = heads.get(hex(log))
+    if (known !== undefined) return known
+    const { seq, link } = await store.head(log)
+    const [last] = seq === 0 ? [] : await store.entries(log, seq, 1, 'oldest')
+    const head = { seq, link, stamp: last === undefined ? 0 : stampOf(last.sealed), marked: -1 }
+    heads.set(hex(log), head)
+    return head
+  }
+
+  const number = async (log: Bytes, waiting: readonly OutboxEntry[]): Promise<void> => {
+    const head = await headOf(log)
+    try {
+      await chainEntries(options, log, head, waiting)
+    } catch (error) {
+      heads.delete(hex(log))
+      throw error
+    }
+  }
+
+  return {
+    async pass(log, first) {
+      const others = new Map<string, Bytes>()
+      for (let extra = first === null ? [] : [first]; ; extra = []) {
+        const pending = await store.pending(BATCH)
+        const outbox = await records.outbox(BATCH).catch((error: unknown): readonly OutboxEntry[] => {
+          failed(error)
+          return []
+        })
+        const own = (entry: OutboxEntry): boolean => isOf(log, entry, others)
+        const [reads, writes] = [pending.filter(own), outbox.filter(own)]
+        for (const waiting of [[...extra, ...reads], writes]) if (waiting.length > 0) await number(log, waiting)
+        if (writes.length > 0) await records.outboxDone(writes.map((entry) => entry.id))
+        // A page full of other slots' entries hides ours behind it until they are done with them, or their log is adopted.
+        if (reads.length < BATCH && writes.length < BATCH) break
+      }
+      const head = await headOf(log)
+      if (head.seq !== head.marked) {
+        await markHead(records, ring, slotOf(log) ?? '', head).then(() => { head.marked = head.seq }, failed)
+      }
+      await indexSegments(options, log, head.seq).catch(failed)
+      return [...others.values()]
+    },
+    async heads() {
+      const named: NamedHead[] = []
+      for (const log of await store.logs()) {
+        const slot = slotOf(log)
+        const head = await store.head(log)
+        if (slot !== null && head.seq > 0) named.push({ log: slot, seq: head.seq, link: hex(head.link) })
+      }
+      return named
+    }
+  }
+}
+
+function isOf(log: Bytes, entry: OutboxEntry, others: Map<string, Bytes>): boolean {
+  const own = logOfEntry(entry.sealed)
+  if (own === null) return false
+  if (Buffer.compare(own, log) === 0) return true
+  others.set(hex(own), own)
+  return false
+}
+
+async function chainEntries({ store, chain, now }: SequencerOptions, log: Bytes, head: Head, waiting: readonly OutboxEntry[]): Promise<void> {
+  const known = new Set<string>()
+  for (let at = 0; at < waiting.length; at += BATCH) {
+    for (const id of await store.known(waiting.slice(at, at + BATCH).map((entry) => entry.id))) known.add(hex(id))
+  }
+  const stamp = Math.max(now(), head.stamp)
+  const entries: LedgerEntry[] = []
+  let { seq, link } = head
+  for (const { id, sealed: waited } of waiting) {
+    const name = hex(id)
+    if (known.has(name)) continue
+    known.add(name)
+    seq += 1
+    const sealed = stamped(stamp, waited)
+    link = chain.next(link, { log, seq, id, sealed })
+    entries.push({ seq, id, sealed, link })
+  }
+  if (entries.length === 0) return
+  await store.sequence(log, entries)
+  Object.assign(head, { seq, link, stamp })
+}
+
+/** Indexes whole segments; what is left over is the tail that searches open. */
+async function indexSegments({ store, ring, blinder }: SequencerOptions, log: Bytes, head: number): Promise<void> {
+  let through = await store.indexed(log)
+  if (head - through < SEGMENT_ENTRIES) return
+  const opener = entryOpener(ring)
+  while (head - through >= SEGMENT_ENTRIES) {
+    const postings: { term: Bytes; seq: number }[] = []
+    const entries = await store.entries(log, through + 1, SEGMENT_ENTRIES, 'oldest')
+    if (entries.length < SEGMENT_ENTRIES) return
+    let breath = performance.now()
+    for (const { seq, id, sealed } of entries) {
+      const record = await opener.open(log, id, unstamped(sealed))
+      for (const [kind, value] of termsOf(record)) postings.push({ term: blinder.term(kind, value), seq })
+      if (performance.now() - breath > 10) {
+        await new Promise(setImmediate)
+        breath = performance.now()
+      }
+    }
+    through += entries.length
+    await store.index(log, through, postings)
+  }
+}

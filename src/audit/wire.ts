@@ -1,0 +1,155 @@
+/**
+ * The canonical bytes of a record: JSON with sorted two-letter keys, defaults left out, patients named once and then by number.
+ * The same record always has the same bytes.
+ */
+import type { Interaction } from '../model/interaction.ts'
+import type { AccessRecord, Action, AuditedInteraction, EntryAccess, NamedHead, Outcome, Touched, WrittenVersion } from './record.ts'
+
+/** JSON text of a record; `at` replaces the record's own time where the ledger had to move it forward. */
+export function encodeRecord(record: AccessRecord, at: number = record.at): string {
+  const patients = [...record.patients]
+  const numbers = numbering(patients)
+  const some = <T>(list: readonly T[]): readonly T[] | undefined => (list.length === 0 ? undefined : list)
+  const text = (value: string | null): string | undefined => (value === null ? undefined : value)
+  const entries = some(record.entries.map((entry): EntryWire => [
+    entry.interaction, entry.type, entry.id, entry.status, entry.query, entry.resources.map((one) => touchedWire(one, numbers))
+  ]))
+  const resources = some(record.resources.map((one) => touchedWire(one, numbers)))
+  const written = some(record.written.map((one): WrittenWire => [one.key, one.hash, one.deleted ? 1 : 0, ...touchedWire(one, numbers)]))
+  const wire: Wire = {
+    ac: record.action,
+    ad: record.address,
+    at,
+    cl: text(record.client),
+    cn: record.count === 1 ? undefined : record.count,
+    cr: text(record.clientRequestId),
+    en: entries,
+    er: some(record.erased),
+    fu: text(record.fhirUser),
+    hd: some(record.heads.map((head) => [head.log, head.seq, head.link])),
+    id: text(record.id),
+    in: record.interaction,
+    is: text(record.issuer),
+    ji: text(record.jti),
+    op: text(record.operation),
+    ou: record.outcome,
+    pa: some(patients),
+    pu: some(record.purposes),
+    qu: text(record.query),
+    re: resources,
+    ri: record.requestId,
+    ro: some(record.roles),
+    sc: text(record.scope),
+    st: record.status,
+    su: text(record.subject),
+    ty: text(record.type),
+    v: record.v,
+    wh: text(record.why),
+    wr: written
+  }
+  return JSON.stringify(wire)
+}
+
+/** The record of bytes that were authenticated before; throws on another version. */
+export function decodeRecord(json: string): AccessRecord {
+  const wire = JSON.parse(json) as Wire
+  if (wire.v !== 1) throw new Error('A ledger entry has a format that this version does not know')
+  const patients = wire.pa ?? []
+  return {
+    v: 1,
+    at: wire.at,
+    requestId: wire.ri,
+    clientRequestId: wire.cr ?? null,
+    address: wire.ad,
+    interaction: wire.in,
+    action: wire.ac,
+    outcome: wire.ou,
+    status: wire.st,
+    client: wire.cl ?? null,
+    issuer: wire.is ?? null,
+    subject: wire.su ?? null,
+    fhirUser: wire.fu ?? null,
+    roles: wire.ro ?? [],
+    purposes: wire.pu ?? [],
+    jti: wire.ji ?? null,
+    scope: wire.sc ?? null,
+    type: wire.ty ?? null,
+    id: wire.id ?? null,
+    operation: wire.op ?? null,
+    query: wire.qu ?? null,
+    resources: (wire.re ?? []).map((one) => touchedOf(one, patients)),
+    patients,
+    written: (wire.wr ?? []).map((one) => writtenOf(one, patients)),
+    entries: (wire.en ?? []).map((one) => entryOf(one, patients)),
+    erased: wire.er ?? [],
+    count: wire.cn ?? 1,
+    why: wire.wh ?? null,
+    heads: (wire.hd ?? []).map(([log, seq, link]): NamedHead => ({ log, seq, link }))
+  }
+}
+
+type TouchedWire = readonly [type: string, id: string, version: number, ...patients: number[]]
+type WrittenWire = readonly [key: string, hash: string, deleted: number, ...touched: TouchedWire]
+type EntryWire = readonly [interaction: Interaction, type: string | null, id: string | null, status: number, query: string | null, resources: readonly TouchedWire[]]
+
+/** Keys stay sorted: JSON.stringify writes them in the order of the literal above. */
+interface Wire {
+  readonly ac: Action
+  readonly ad: string
+  readonly at: number
+  readonly cl: string | undefined
+  readonly cn: number | undefined
+  readonly cr: string | undefined
+  readonly en: readonly EntryWire[] | undefined
+  readonly er: readonly string[] | undefined
+  readonly fu: string | undefined
+  readonly hd: readonly (readonly [string, number, string])[] | undefined
+  readonly id: string | undefined
+  readonly in: AuditedInteraction
+  readonly is: string | undefined
+  readonly ji: string | undefined
+  readonly op: string | undefined
+  readonly ou: Outcome
+  readonly pa: readonly string[] | undefined
+  readonly pu: readonly string[] | undefined
+  readonly qu: string | undefined
+  readonly re: readonly TouchedWire[] | undefined
+  readonly ri: string
+  readonly ro: readonly string[] | undefined
+  readonly sc: string | undefined
+  readonly st: number
+  readonly su: string | undefined
+  readonly ty: string | undefined
+  readonly v: 1
+  readonly wh: string | undefined
+  readonly wr: readonly WrittenWire[] | undefined
+}
+
+/** Looks up a patient's number; one that is not listed yet is added to the list. */
+function numbering(patients: string[]): (patient: string) => number {
+  const known = new Map(patients.map((patient, index) => [patient, index]))
+  return (patient) => {
+    const number = known.get(patient)
+    if (number !== undefined) return number
+    known.set(patient, patients.length)
+    return patients.push(patient) - 1
+  }
+}
+
+function touchedWire(one: Touched, number: (patient: string) => number): TouchedWire {
+  const wire: [string, string, number, ...number[]] = [one.type, one.id, one.version]
+  for (const patient of one.patients) wire.push(number(patient))
+  return wire
+}
+
+function touchedOf([type, id, version, ...numbers]: TouchedWire, patients: readonly string[]): Touched {
+  return { type, id, version, patients: numbers.map((number) => patients[number]).filter((patient) => patient !== undefined) }
+}
+
+function writtenOf([key, hash, deleted, ...rest]: WrittenWire, patients: readonly string[]): WrittenVersion {
+  return { ...touchedOf(rest, patients), key, hash, deleted: deleted === 1 }
+}
+
+function entryOf([interaction, type, id, status, query, resources]: EntryWire, patients: readonly string[]): EntryAccess {
+  return { interaction, type, id, status, query, resources: resources.map((one) => touchedOf(one, patients)) }
+}

@@ -1,0 +1,31 @@
+import { parentPort, workerData } from 'node:worker_threads'
+import type { BulkAnswer, BulkAsk, BulkStart } from './bulk.ts'
+import { FhirError } from './model/errors.ts'
+import { openSystem } from './system.ts'
+
+const { config, writers, slot } = workerData as BulkStart
+const port = parentPort!
+const system = await openSystem({ config, writers, slot })
+
+// One request at a time; the port keeps the others in order.
+let turn: Promise<void> = Promise.resolve()
+port.on('message', (message: BulkAsk | 'close') => {
+  turn = turn.then(() => (message === 'close' ? finish() : answer(message)))
+})
+
+async function answer({ number, request, caller }: BulkAsk): Promise<void> {
+  let reply: BulkAnswer
+  try {
+    reply = { number, kind: 'response', response: await system.handle(request, caller) }
+  } catch (error) {
+    reply = error instanceof FhirError
+      ? { number, kind: 'fault', status: error.status, issues: error.issues, headers: error.headers }
+      : { number, kind: 'error', name: error instanceof Error ? error.constructor.name : 'unknown' }
+  }
+  port.postMessage(reply)
+}
+
+async function finish(): Promise<void> {
+  await system.close()
+  port.close()
+}

@@ -1,0 +1,69 @@
+/**
+ * Large bodies run on a worker thread with a system of its own: parsing, validation and sealing of a 30 MB transaction would hold the
+ * event loop for seconds. The thread reads for itself and writes through the process's writer threads.
+ */
+import { Worker } from 'node:worker_threads'
+import type { Config } from './config.ts'
+import type { Handle } from './fhir/handle.ts'
+import type { Caller } from './model/caller.ts'
+import { FhirError, type Issue } from './model/errors.ts'
+import type { FhirRequest, FhirResponse } from './model/interaction.ts'
+import type { System, WriterPorts } from './system.ts'
+
+export interface BulkStart { readonly config: Config; readonly writers: WriterPorts; readonly slot: string }
+export interface BulkAsk { readonly number: number; readonly request: FhirRequest; readonly caller: Caller }
+export type BulkAnswer =
+  | { readonly number: number; readonly kind: 'response'; readonly response: FhirResponse }
+  | { readonly number: number; readonly kind: 'fault'; readonly status: number; readonly issues: readonly Issue[]; readonly headers: Readonly<Record<string, string>> }
+  | { readonly number: number; readonly kind: 'error'; readonly name: string }
+
+export interface Bulk {
+  readonly handle: Handle
+  close(): Promise<void>
+}
+
+/** Starts no thread until the first large body comes. Requests run one after the other, so that one large load leaves a core to the readers. */
+export function openBulk(system: System, slot: string): Bulk {
+  let worker: Worker | null = null
+  let number = 0
+  const waiting = new Map<number, { resolve: (response: FhirResponse) => void; reject: (error: Error) => void }>()
+  const start = (): Worker => {
+    const writers = system.connect()
+    const started = new Worker(new URL('./bulk-thread.ts', import.meta.url), {
+      workerData: { config: system.config, writers, slot } satisfies BulkStart, transferList: [writers.store, writers.ledger]
+    })
+    started.on('message', (answer: BulkAnswer) => {
+      const asked = waiting.get(answer.number)
+      waiting.delete(answer.number)
+      if (answer.kind === 'response') asked?.resolve(answer.response)
+      else if (answer.kind === 'fault') asked?.reject(new FhirError(answer.status, answer.issues, { headers: { ...answer.headers } }))
+      else asked?.reject(new Error(answer.name))
+    })
+    const gone = (): void => {
+      worker = null
+      for (const { reject } of waiting.values()) reject(new FhirError(503, [{ severity: 'error', code: 'transient', diagnostics: 'The worker for large requests stopped; ask again' }]))
+      waiting.clear()
+    }
+    started.on('error', gone)
+    started.on('exit', gone)
+    return started
+  }
+  return {
+    handle(request, caller) {
+      worker ??= start()
+      const ask: BulkAsk = { number: ++number, request, caller }
+      const answer = new Promise<FhirResponse>((resolve, reject) => waiting.set(ask.number, { resolve, reject }))
+      worker.postMessage(ask, request.body !== null && 'bytes' in request.body ? [ownBuffer(request.body.bytes)] : [])
+      return answer
+    },
+    async close() {
+      if (worker === null) return
+      const ended = new Promise((resolve) => worker?.once('exit', resolve))
+      worker.postMessage('close')
+      await ended
+    }
+  }
+}
+
+/** The body's memory moves to the thread; http gives each large body a buffer of its own. */
+const ownBuffer = (bytes: Uint8Array): ArrayBuffer => bytes.buffer as ArrayBuffer

@@ -1,0 +1,5 @@
+import { refuseOldNode } from '../runtime.ts'
+
+refuseOldNode()
+const { program } = await import('./program.ts')
+await program(process.argv)

@@ -1,0 +1,26 @@
+import { fault } from '../model/errors.ts'
+import type { FhirRequest } from '../model/interaction.ts'
+import { parseJson } from '../model/json.ts'
+import type { Resource } from '../model/resource.ts'
+import { validateResource } from './validate/validate.ts'
+
+/** The resource in a request's body, valid R4 of the expected type. FhirError 400 or 422 with the path of each fault. */
+export function resourceIn(request: FhirRequest, type: string | null, jsonDepthMax: number): Resource {
+  const { body } = request
+  if (body === null) throw fault(400, 'required', 'A resource is needed as the body')
+  if ('resource' in body) return validateResource(body.resource, type)
+  if (body.bytes.length === 0) throw fault(400, 'required', 'A resource is needed as the body')
+  if (type === 'Binary' && !isFhirJson(body.contentType)) return rawBinary(request, body.bytes, body.contentType)
+  return validateResource(parseJson(body.bytes, { depthMax: jsonDepthMax }), type)
+}
+
+const isFhirJson = (contentType: string): boolean => /^application\/(fhir\+)?json\b/i.test(contentType)
+
+/** A Binary in its native form (https://hl7.org/fhir/R4/binary.html#rest). */
+function rawBinary(request: FhirRequest, bytes: Uint8Array, contentType: string): Resource {
+  const context = request.headers.securityContext
+  return validateResource({
+    resourceType: 'Binary', ...(request.id === null ? {} : { id: request.id }), contentType: contentType.trim(),
+    ...(context === undefined ? {} : { securityContext: { reference: context } }), data: Buffer.from(bytes).toString('base64')
+  }, 'Binary')
+}

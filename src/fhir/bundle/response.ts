@@ -1,0 +1,32 @@
+import type { FhirError } from '../../model/errors.ts'
+import type { FhirResponse } from '../../model/interaction.ts'
+import { JsonPieces, errorReply } from '../reply.ts'
+
+/** A batch-response or transaction-response, in the order of the request's entries. */
+export function bundleResponse(type: 'batch' | 'transaction', responses: readonly FhirResponse[], pretty: boolean): FhirResponse {
+  const pieces = new JsonPieces().text(`{"resourceType":"Bundle","type":"${type}-response"`)
+  responses.forEach((response, index) => {
+    pieces.text(index === 0 ? ',"entry":[' : ',')
+    writeEntry(pieces, response)
+  })
+  return { status: 200, headers: { 'content-type': 'application/fhir+json; charset=utf-8' }, body: pieces.text(responses.length === 0 ? '}' : ']}').done(pretty) }
+}
+
+export const failed = (error: FhirError): FhirResponse => errorReply(error)
+
+function writeEntry(pieces: JsonPieces, response: FhirResponse): void {
+  const { status, headers, body } = response
+  const line: Record<string, unknown> = { status: `${status} ${phrases[status] ?? ''}`.trim() }
+  if (headers.location !== undefined) line.location = headers.location
+  if (headers.etag !== undefined) line.etag = headers.etag
+  if (headers['last-modified'] !== undefined) line.lastModified = new Date(headers['last-modified']).toISOString()
+  const bytes = body === null ? null : typeof body === 'string' ? Buffer.from(body) : body
+  if (bytes !== null && status < 400) pieces.text('{"resource":').bytes(bytes).text(`,"response":${JSON.stringify(line)}}`)
+  else if (bytes !== null) pieces.text(`{"response":${JSON.stringify(line).slice(0, -1)},"outcome":`).bytes(bytes).text('}}')
+  else pieces.text(`{"response":${JSON.stringify(line)}}`)
+}
+
+const phrases: Readonly<Record<number, string>> = {
+  200: 'OK', 201: 'Created', 204: 'No Content', 304: 'Not Modified', 400: 'Bad Request', 403: 'Forbidden', 404: 'Not Found', 405: 'Method Not Allowed',
+  409: 'Conflict', 410: 'Gone', 412: 'Precondition Failed', 413: 'Content Too Large', 422: 'Unprocessable Content', 500: 'Internal Server Error'
+}

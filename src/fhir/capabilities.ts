@@ -1,0 +1,70 @@
+/** The CapabilityStatement, made from the tables that the server runs on (https://hl7.org/fhir/R4/http.html#capabilities). */
+import type { FhirRequest, FhirResponse } from '../model/interaction.ts'
+import { allTypes, classify } from '../search/classification.ts'
+import { searchParams } from '../search/parameters.ts'
+import { isSearchable } from '../search/parse.ts'
+import { interactions } from './interactions/index.ts'
+import { jsonReply } from './reply.ts'
+
+export interface CapabilityOptions {
+  readonly base: string
+  readonly version: string
+  /** ISO date of the release. */
+  readonly date: string
+}
+
+export function capabilities(request: FhirRequest, options: CapabilityOptions): FhirResponse {
+  return jsonReply(request, statement(options))
+}
+
+/** The statement as it is sent to those without a token too. */
+export const capabilityBytes = (options: CapabilityOptions): Uint8Array => Buffer.from(JSON.stringify(statement(options)))
+
+const made = new Map<string, unknown>()
+
+function statement(options: CapabilityOptions): unknown {
+  let known = made.get(options.base)
+  if (known === undefined) made.set(options.base, (known = build(options)))
+  return known
+}
+
+function build({ base, version, date }: CapabilityOptions): unknown {
+  return {
+    resourceType: 'CapabilityStatement',
+    status: 'active',
+    date,
+    kind: 'instance',
+    software: { name: 'Wardkeep', version },
+    implementation: { description: 'Wardkeep, a FHIR R4 server with security built in', url: base },
+    fhirVersion: '4.0.1',
+    format: ['json', 'application/fhir+json'],
+    rest: [{
+      mode: 'server',
+      security: {
+        cors: true,
+        service: [{ coding: [{ system: 'http://terminology.hl7.org/CodeSystem/restful-security-service', code: 'SMART-on-FHIR' }] }],
+        description: 'Bearer tokens with SMART scopes (v1 and v2). What a caller may not see does not exist for it.'
+      },
+      resource: allTypes.filter((type) => classify(type) !== undefined).map(resourceEntry),
+      interaction: [{ code: 'transaction' }, { code: 'batch' }]
+    }]
+  }
+}
+
+function resourceEntry(type: string): unknown {
+  const codes = interactions.map(({ code }) => code).filter((code) => !(type === 'AuditEvent' && code === 'delete'))
+  return {
+    type,
+    profile: `http://hl7.org/fhir/StructureDefinition/${type}`,
+    interaction: codes.map((code) => ({ code })),
+    versioning: 'versioned-update',
+    readHistory: true,
+    updateCreate: true,
+    conditionalCreate: true,
+    conditionalRead: 'full-support',
+    conditionalUpdate: true,
+    conditionalDelete: 'single',
+    referencePolicy: ['literal', 'logical', 'local'],
+    searchParam: searchParams(type).filter(isSearchable).map((param) => ({ name: param.code, type: param.kind }))
+  }
+}

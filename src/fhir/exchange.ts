@@ -1,0 +1,99 @@
+import type { Caller } from '../model/caller.ts'
+import { fault } from '../model/errors.ts'
+import type { FhirRequest, FhirResponse, Interaction } from '../model/interaction.ts'
+import type { GuardedStore, Position, Right } from '../store/ports.ts'
+
+/** Bounds of the FHIR layer, each a named setting of config.ts. */
+export interface Bounds {
+  readonly countMax: number
+  readonly countDefault: number
+  readonly orValuesMax: number
+  readonly jsonDepthMax: number
+  readonly scanRecordsMax: number
+}
+
+/** What every interaction may know of the server. */
+export interface Site {
+  /** FHIR base URL without a trailing slash. */
+  readonly base: string
+  readonly bounds: Bounds
+  /** ms since 1970, fixed for one attempt. */
+  readonly now: number
+  readonly newId: () => string
+  /** Page links: sealed values that only this server can make and read. */
+  readonly links: { seal(value: PageLink): string; open(text: string): PageLink | undefined }
+}
+
+/** What a page link carries; opened by another caller, under another policy or after an hour it is a 404. */
+export interface PageLink {
+  readonly path: string
+  readonly params: readonly (readonly [string, string])[]
+  readonly position: { readonly updated: number; readonly key: string }
+  readonly caller: string
+  readonly fingerprint: string
+  readonly expires: number
+}
+
+/** One FHIR interaction under way. */
+export interface Exchange {
+  readonly request: FhirRequest
+  readonly caller: Caller
+  readonly guarded: GuardedStore
+  readonly site: Site
+}
+
+export type Run = (exchange: Exchange) => Promise<FhirResponse>
+
+/** An interaction is declared once: routing, permission, CapabilityStatement and audit follow from this. */
+export interface InteractionDefinition {
+  readonly code: Interaction
+  readonly right: Right | null
+  readonly run: Run
+}
+
+/** Refuses parameters that this interaction does not know, by name. */
+export function allowParams(request: FhirRequest, names: readonly string[]): void {
+  for (const [name] of request.params) {
+    if (!names.includes(name)) throw fault(400, 'not-supported', 'This interaction does not know one of the parameters given; it knows ' + names.join(', '))
+  }
+}
+
+/** `Prefer: return=…` (https://hl7.org/fhir/R4/http.html#ops). */
+export function preferred(request: FhirRequest): 'minimal' | 'representation' | 'OperationOutcome' | null {
+  const wish = /(?:^|[;,\s])return=(minimal|representation|OperationOutcome)(?:$|[;,\s])/.exec(request.headers.prefer ?? '')
+  return wish === null ? null : (wish[1] as 'minimal' | 'representation' | 'OperationOutcome')
+}
+
+export const lenient = (request: FhirRequest): boolean => /(?:^|[;,\s])handling=lenient(?:$|[;,\s])/.test(request.headers.prefer ?? '')
+
+/** The version that an `If-Match: W/"3"` names; null where the header is absent. */
+export function ifMatchVersion(request: FhirRequest): number | null {
+  const text = request.headers.ifMatch
+  if (text === undefined) return null
+  const match = /^(?:W\/)?"([1-9][0-9]{0,14})"$/.exec(text.trim())
+  if (match === null) throw fault(400, 'value', 'If-Match is not a weak ETag of this server, such as W/"1"')
+  return Number(match[1])
+}
+
+/** Who a page link belongs to. */
+export const callerKey = (caller: Caller): string => JSON.stringify([caller.issuer, caller.subject, caller.client, caller.patient])
+
+export const pageLifetimeMs = 3_600_000
+
+export function pageToken(exchange: Exchange, path: string, params: PageLink['params'], next: Position): string {
+  const { site, caller, guarded } = exchange
+  return site.links.seal({
+    path, params, position: { updated: next.updated, key: Buffer.from(next.key).toString('base64url') },
+    caller: callerKey(caller), fingerprint: guarded.fingerprint, expires: site.now + pageLifetimeMs
+  })
+}
+
+/** The query and position of a page link, or the 404 of a link that is not this caller's. */
+export function openPage(exchange: Exchange, token: string, path: string): { readonly params: PageLink['params']; readonly after: Position } {
+  const { site, caller, guarded } = exchange
+  const link = site.links.open(token)
+  if (link === undefined || link.path !== path || link.caller !== callerKey(caller) || link.fingerprint !== guarded.fingerprint || link.expires <= site.now) {
+    throw fault(404, 'not-found', 'No such page')
+  }
+  return { params: link.params, after: { updated: link.position.updated, key: Uint8Array.from(Buffer.from(link.position.key, 'base64url')) } }
+}

@@ -1,0 +1,148 @@
+/**
+ * The FHIR door: compile the caller's policy, guard the store, run the interaction, and record the access durably before the reply
+ * leaves (DESIGN.md §3 steps 4 to 8). Batch entries come through here again.
+ */
+import { type AccessInput, accessRecord, type EntryAccess } from '../audit/record.ts'
+import type { Ledger } from '../audit/ledger.ts'
+import type { Caller } from '../model/caller.ts'
+import { FhirError, fault } from '../model/errors.ts'
+import type { FhirRequest, FhirResponse } from '../model/interaction.ts'
+import { guard } from '../policy/guard.ts'
+import type { Policy } from '../policy/policy.ts'
+import type { ResourceStore, Row, Written } from '../store/ports.ts'
+import { stagedStore } from '../store/staged-store.ts'
+import { bundleIn, entriesOf } from './bundle/entries.ts'
+import { bundleResponse } from './bundle/response.ts'
+import { transaction } from './bundle/transaction.ts'
+import { capabilities } from './capabilities.ts'
+import type { Bounds, Run, Site } from './exchange.ts'
+import { interactionOf } from './interactions/index.ts'
+import { errorReply, isPretty } from './reply.ts'
+
+export interface FhirContext {
+  readonly base: string
+  readonly store: ResourceStore
+  readonly ledger: Ledger
+  readonly compile: (caller: Caller) => Promise<Policy>
+  /** Called for each version written, so that what is cached of it goes. */
+  readonly touched: (written: Written, content: Row | undefined) => void
+  readonly now: () => number
+  readonly newId: () => string
+  readonly links: Site['links']
+  readonly version: string
+  readonly date: string
+  readonly bounds: Bounds & { readonly entriesMax: number; readonly largeEntriesMax: number }
+}
+
+export type Handle = (request: FhirRequest, caller: Caller) => Promise<FhirResponse>
+
+export function fhirHandler(context: FhirContext): Handle {
+  return async (request, caller) => {
+    if (request.interaction === 'capabilities') return capabilities(request, context)
+    const policy = await context.compile(caller)
+    const session: Session = { context, caller, policy }
+    if (request.interaction === 'batch' || request.interaction === 'transaction') return bundle(session, request)
+    const definition = interactionOf(request.interaction)
+    if (definition === undefined) throw fault(405, 'not-supported', 'This interaction is not supported')
+    return recorded(session, request, definition.run)
+  }
+}
+
+interface Session {
+  readonly context: FhirContext
+  readonly caller: Caller
+  readonly policy: Policy
+}
+
+/** A commit that lost a race runs again; this many times before the caller is told. */
+const attemptsMax = 100
+
+/** What one attempt of a request answered, and the rows that it disclosed. */
+interface Attempt {
+  readonly response: FhirResponse
+  readonly disclosed: readonly Row[]
+}
+
+/** Runs a request to its end: a read is recorded before its reply, a write is committed together with its record. */
+async function recorded(session: Session, request: FhirRequest, run: Run): Promise<FhirResponse> {
+  return (await attempts(session, request, run, true)).response
+}
+
+async function attempts(session: Session, request: FhirRequest, run: Run, recordReads: boolean): Promise<Attempt> {
+  const { context, caller, policy } = session
+  for (let attempt = 0; attempt < attemptsMax; attempt++) {
+    const now = context.now()
+    const staged = stagedStore(context.store, now)
+    const guarded = guard(staged, policy, {
+      base: context.base, now, newId: context.newId, scanRecordsMax: context.bounds.scanRecordsMax,
+      entriesMax: policy.largeBundles ? context.bounds.largeEntriesMax : context.bounds.entriesMax
+    })
+    const input = (status: number): AccessInput => ({ at: now, request, caller, status, disclosed: guarded.disclosed() })
+    let response: FhirResponse
+    try {
+      response = await run({ request, caller, guarded, site: site(context, now) })
+    } catch (error) {
+      if (!(error instanceof FhirError)) throw error
+      if (recordReads) await context.ledger.append(accessRecord({ at: now, request, caller, status: error.status, why: error.issues[0]?.code ?? 'error' }))
+      throw error
+    }
+    const disclosed = guarded.disclosed()
+    if (staged.clean) {
+      if (recordReads) await context.ledger.append(accessRecord(input(response.status)))
+      return { response, disclosed }
+    }
+    const done = await staged.finish((written) => context.ledger.seal(accessRecord({ ...input(response.status), written })), policy.move)
+    if (done.kind === 'done') {
+      for (const written of done.written) context.touched(written, staged.staged(written.ref))
+      return { response, disclosed }
+    }
+    await new Promise((resolve) => setTimeout(resolve, Math.random() * Math.min(50, attempt * 2)))
+  }
+  throw new FhirError(503, [{ severity: 'error', code: 'transient', diagnostics: 'Too many writers want the same resource' }], { headers: { 'retry-after': '1' } })
+}
+
+function site(context: FhirContext, now: number): Site {
+  return { base: context.base, bounds: context.bounds, now, newId: context.newId, links: context.links }
+}
+
+async function bundle(session: Session, request: FhirRequest): Promise<FhirResponse> {
+  const { context, policy, caller } = session
+  const { bounds } = context
+  let parsed: ReturnType<typeof bundleIn>
+  try {
+    parsed = bundleIn(request, { jsonDepthMax: bounds.jsonDepthMax, entriesMax: policy.largeBundles ? bounds.largeEntriesMax : bounds.entriesMax })
+  } catch (error) {
+    if (error instanceof FhirError) await context.ledger.append(accessRecord({ at: context.now(), request, caller, status: error.status, why: error.issues[0]?.code ?? 'error' }))
+    throw error
+  }
+  const named: FhirRequest = { ...request, interaction: parsed.type }
+  if (parsed.type === 'batch') return batch(session, named, parsed.entry)
+  return recorded(session, named, async (exchange) => bundleResponse('transaction', await transaction(exchange, parsed.entry), isPretty(request)))
+}
+
+/** Each entry is a request of its own; writes commit with their own record, and one record at the end lists them all. */
+async function batch(session: Session, request: FhirRequest, entries: readonly unknown[]): Promise<FhirResponse> {
+  const { context, caller } = session
+  const responses: FhirResponse[] = []
+  const access: EntryAccess[] = []
+  for (const entry of entriesOf(request, context.base, entries)) {
+    const { response, disclosed } = await batchEntry(session, entry.request)
+    responses.push(response)
+    const known = entry.request instanceof FhirError ? null : entry.request
+    access.push({ interaction: known?.interaction ?? 'operation', type: known?.type ?? null, id: known?.id ?? null, status: response.status, resources: disclosed })
+  }
+  await context.ledger.append(accessRecord({ at: context.now(), request, caller, status: 200, entries: access }))
+  return bundleResponse('batch', responses, isPretty(request))
+}
+
+async function batchEntry(session: Session, request: FhirRequest | FhirError): Promise<Attempt> {
+  try {
+    if (request instanceof FhirError) throw request
+    const definition = interactionOf(request.interaction)
+    if (definition === undefined) throw fault(405, 'not-supported', 'This interaction is not supported')
+    return await attempts(session, request, definition.run, false)
+  } catch (error) {
+    if (error instanceof FhirError) return { response: errorReply(error), disclosed: [] }
+    throw error
+  }
+}

@@ -1,0 +1,56 @@
+/** Responses as bytes. Stored bytes are sent as they are wherever nothing is hidden and nothing was asked to be changed. */
+import { operationOutcome, type FhirError } from '../model/errors.ts'
+import type { FhirRequest, FhirResponse } from '../model/interaction.ts'
+import type { Row, Seen } from '../store/ports.ts'
+
+export const FHIR_JSON = 'application/fhir+json; charset=utf-8'
+
+export const etag = (version: number): string => `W/"${version}"`
+
+export function rowHeaders(row: Row): Record<string, string> {
+  return { 'content-type': FHIR_JSON, etag: etag(row.version), 'last-modified': new Date(row.updated).toUTCString() }
+}
+
+/** A single resource. */
+export function resourceReply(request: FhirRequest, seen: Seen, status = 200, extra: Readonly<Record<string, string>> = {}): FhirResponse {
+  const body = isPretty(request) ? JSON.stringify(seen.resource(), null, 2) : seen.json()
+  return { status, headers: { ...rowHeaders(seen.row), ...extra }, body }
+}
+
+export function jsonReply(request: FhirRequest, value: unknown, status = 200, headers: Readonly<Record<string, string>> = {}): FhirResponse {
+  return { status, headers: { 'content-type': FHIR_JSON, ...headers }, body: JSON.stringify(value, null, isPretty(request) ? 2 : undefined) }
+}
+
+export function errorReply(error: FhirError): FhirResponse {
+  return { status: error.status, headers: { 'content-type': FHIR_JSON, ...error.headers }, body: JSON.stringify(operationOutcome(error.issues)) }
+}
+
+export const isPretty = (request: FhirRequest): boolean => request.params.some(([name, value]) => name === '_pretty' && value === 'true')
+
+/** JSON put together from text and stored bytes, without parsing the latter. */
+export class JsonPieces {
+  readonly #pieces: Uint8Array[] = []
+
+  text(text: string): this {
+    this.#pieces.push(Buffer.from(text))
+    return this
+  }
+
+  bytes(bytes: Uint8Array): this {
+    this.#pieces.push(bytes)
+    return this
+  }
+
+  done(pretty: boolean): Uint8Array | string {
+    const bytes = Buffer.concat(this.#pieces)
+    if (!pretty) return bytes
+    // The reviver keeps the text of numbers, so that 1.10 stays 1.10 in an indented reply too.
+    return JSON.stringify(JSON.parse(bytes.toString('utf8'), keepNumberText), null, 2)
+  }
+}
+
+const rawJson = (JSON as unknown as { rawJSON(text: string): unknown }).rawJSON
+
+function keepNumberText(this: unknown, _key: string, value: unknown, context?: { source?: string }): unknown {
+  return typeof value === 'number' && context?.source !== undefined && context.source !== String(value) ? rawJson(context.source) : value
+}

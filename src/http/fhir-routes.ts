@@ -1,0 +1,96 @@
+import { fault, FhirError, notFound } from '../model/errors.ts'
+import type { Interaction } from '../model/interaction.ts'
+import { ID_PATTERN } from '../model/resource.ts'
+import type { Route } from './exchange.ts'
+import { decodePercent } from './query-string.ts'
+
+/** RESTful API of R4 (https://hl7.org/fhir/R4/http.html): path shape, method, interaction. HEAD goes where GET goes. */
+const table: readonly (readonly [shape: Shape, method: string, interaction: Interaction])[] = [
+  ['',                 'POST',   'batch'],
+  ['',                 'GET',    'search-system'],
+  ['/_search',         'POST',   'search-system'],
+  ['/_history',        'GET',    'history-system'],
+  ['/metadata',        'GET',    'capabilities'],
+  ['/T',               'GET',    'search-type'],
+  ['/T',               'POST',   'create'],
+  ['/T',               'PUT',    'update'],
+  ['/T',               'DELETE', 'delete'],
+  ['/T',               'PATCH',  'patch'],
+  ['/T/_search',       'POST',   'search-type'],
+  ['/T/_history',      'GET',    'history-type'],
+  ['/T/id',            'GET',    'read'],
+  ['/T/id',            'PUT',    'update'],
+  ['/T/id',            'DELETE', 'delete'],
+  ['/T/id',            'PATCH',  'patch'],
+  ['/T/id/_history',   'GET',    'history-instance'],
+  ['/T/id/_history/v', 'GET',    'vread']
+]
+
+type Shape = '' | '/_search' | '/_history' | '/metadata' | '/T' | '/T/_search' | '/T/_history' | '/T/id' | '/T/id/_history' | '/T/id/_history/v'
+
+export const interactionsDefault: ReadonlySet<Interaction> = new Set<Interaction>(
+  ['batch', 'capabilities', 'search-type', 'create', 'update', 'delete', 'read', 'history-instance', 'vread'])
+
+export interface Router {
+  /**
+   * `path`: what follows the FHIR base, as sent. Throws FhirError 404 (no such place, unknown type, malformed id), 405 or 400 (bad
+   * percent-encoding). A batch and a transaction are both `batch`: the type of the Bundle tells them apart.
+   */
+  route(method: string, path: string): Route
+}
+
+export function openRouter(options: { readonly types: ReadonlySet<string>; readonly interactions: ReadonlySet<Interaction> }): Router {
+  const methods = new Map<Shape, Map<string, Interaction>>()
+  for (const [shape, method, interaction] of table) {
+    if (!options.interactions.has(interaction)) continue
+    const found = methods.get(shape) ?? new Map<string, Interaction>()
+    methods.set(shape, found.set(method, interaction))
+  }
+  return {
+    route(method, path) {
+      const place = placeOf(path, options.types)
+      const allowed = methods.get(place.shape)
+      if (allowed === undefined) throw noPlace()
+      const interaction = allowed.get(method === 'HEAD' ? 'GET' : method)
+      if (interaction === undefined) throw notAllowed([...allowed.keys()])
+      return { interaction, type: place.type, id: place.id, version: place.version }
+    }
+  }
+}
+
+type Place = Omit<Route, 'interaction'> & { readonly shape: Shape }
+
+const systemPlaces: Readonly<Record<string, Shape>> = { metadata: '/metadata', _history: '/_history', _search: '/_search' }
+
+function placeOf(path: string, types: ReadonlySet<string>): Place {
+  if (path === '' || path === '/') return { shape: '', type: null, id: null, version: null }
+  const [, type = '', second, third, fourth, fifth] = path.split('/', 6).map(segment)
+  if (second === undefined && Object.hasOwn(systemPlaces, type)) return { shape: systemPlaces[type] ?? '', type: null, id: null, version: null }
+  if (!types.has(type)) throw fault(404, 'not-supported', 'No such resource type')
+  if (fifth !== undefined) throw noPlace()
+  if (second === undefined) return { shape: '/T', type, id: null, version: null }
+  if (second === '_search' || second === '_history') {
+    if (third !== undefined) throw noPlace()
+    return { shape: `/T/${second}`, type, id: null, version: null }
+  }
+  if (second.startsWith('$') || second.startsWith('_')) throw noPlace()
+  const id = idOf(second)
+  if (third === undefined) return { shape: '/T/id', type, id, version: null }
+  if (third !== '_history') throw noPlace()
+  return fourth === undefined ? { shape: '/T/id/_history', type, id, version: null } : { shape: '/T/id/_history/v', type, id, version: idOf(fourth) }
+}
+
+const segment = (text: string): string => text.includes('%') ? decodePercent(text) : text
+
+/** A malformed id names nothing, like an absent one. `.` and `..` fit the pattern but are path segments. */
+function idOf(text: string): string {
+  if (!ID_PATTERN.test(text) || text === '.' || text === '..') throw notFound()
+  return text
+}
+
+const noPlace = (): FhirError => fault(404, 'not-supported', 'No such interaction')
+
+function notAllowed(methods: readonly string[]): FhirError {
+  const allow = methods.flatMap((method) => method === 'GET' ? ['GET', 'HEAD'] : [method]).join(', ')
+  return new FhirError(405, [{ severity: 'error', code: 'not-supported', diagnostics: 'This method is not supported here' }], { headers: { Allow: allow } })
+}

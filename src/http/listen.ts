@@ -1,0 +1,39 @@
+import { readFileSync } from 'node:fs'
+import { createServer, type RequestListener, type Server } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
+import type { Duplex } from 'node:stream'
+import { operationOutcome } from '../model/errors.ts'
+import type { HttpConfig } from './exchange.ts'
+
+/** The listening side: time-outs, header bound and TLS; `app` also decides whether a body that waits for `100 Continue` may come. */
+export function openListener(config: HttpConfig, app: RequestListener): Server {
+  const { timeouts, bounds } = config
+  const http = {
+    headersTimeout: timeouts.headersMs, requestTimeout: Math.max(timeouts.bodyMs, timeouts.headersMs), keepAliveTimeout: timeouts.keepAliveMs,
+    connectionsCheckingInterval: Math.max(10, Math.min(1_000, timeouts.headersMs / 4)), maxHeaderSize: bounds.headerBytesMax
+  }
+  const server = config.tls === null ? createServer(http, app)
+    : createTlsServer({ ...http, cert: readFileSync(config.tls.certFile), key: readFileSync(config.tls.keyFile), minVersion: 'TLSv1.2', handshakeTimeout: timeouts.headersMs }, app)
+  return server.on('checkContinue', app).on('clientError', refuseConnection)
+}
+
+/** What is no HTTP gets a fixed answer; nothing of it is repeated or logged. */
+function refuseConnection(error: Error & { code?: string }, socket: Duplex): void {
+  if (!socket.writable || error.code === 'ECONNRESET') return void socket.destroy()
+  const [status, code] = error.code === 'HPE_HEADER_OVERFLOW' ? ['431 Request Header Fields Too Large', 'too-long'] as const
+    : error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? ['408 Request Timeout', 'timeout'] as const : ['400 Bad Request', 'invalid'] as const
+  const body = JSON.stringify(operationOutcome([{ severity: 'error', code, diagnostics: 'The request is not acceptable HTTP' }]))
+  socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nCache-Control: no-store\r\nContent-Type: application/fhir+json\r\nContent-Length: ${body.length}\r\n\r\n${body}`)
+}
+
+/** Resolves when the last connection is gone; after `drainMs` the rest is cut. */
+export function drain(server: Server, drainMs: number): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => server.closeAllConnections(), drainMs)
+    server.close(() => {
+      clearTimeout(timer)
+      resolve()
+    })
+    server.closeIdleConnections()
+  })
+}

@@ -1,0 +1,62 @@
+import { FhirError, operationOutcome } from '../model/errors.ts'
+import type { FhirResponse } from '../model/interaction.ts'
+import { abandonBody } from './body.ts'
+import type { Exchange } from './exchange.ts'
+import { pretty } from './pretty.ts'
+
+export interface RespondOptions {
+  readonly fixed: Readonly<Record<string, string>>
+  readonly writeStallMs: number
+  readonly draining: () => boolean
+}
+
+const FHIR_JSON = 'application/fhir+json'
+/** Laying out more would hold up everybody else. */
+const PRETTY_BYTES_MAX = 1_048_576
+
+/** Writes one answer: fixed headers, those of the steps, those of the reply. HEAD gets the headers of GET. */
+export function respond(exchange: Exchange, reply: FhirResponse, options: RespondOptions): void {
+  const { outgoing, incoming } = exchange
+  if (outgoing.headersSent || outgoing.destroyed) return
+  const headers: Record<string, string | number> = { ...options.fixed, ...exchange.headers, ...reply.headers, 'X-Request-Id': exchange.id }
+  const body = bodyOf(exchange, reply, headers)
+  if (exchange.clientId !== null) headers['X-Correlation-Id'] = exchange.clientId
+  if (options.draining() || (exchange.bodyUnread && incoming.headers.expect !== undefined)) headers['Connection'] = 'close'
+  const empty = reply.status === 204 || reply.status === 304
+  if (!empty) headers['Content-Length'] = body === null ? 0 : typeof body === 'string' ? Buffer.byteLength(body) : body.byteLength
+  outgoing.writeHead(reply.status, headers)
+  if (body === null || empty || incoming.method === 'HEAD') outgoing.end()
+  else outgoing.end(body)
+  abandonBody(exchange)
+  watchStall(exchange, options.writeStallMs)
+}
+
+function bodyOf(exchange: Exchange, reply: FhirResponse, headers: Record<string, string | number>): FhirResponse['body'] {
+  const { body } = reply
+  if (body === null) return null
+  const type = headers['Content-Type'] ?? headers['content-type'] ?? FHIR_JSON
+  delete headers['content-type']
+  const fhir = type === FHIR_JSON || String(type).startsWith(`${FHIR_JSON};`)
+  headers['Content-Type'] = fhir && reply.status < 400 ? exchange.format : type
+  if (exchange.route?.type === 'Binary' && !fhir) headers['Content-Disposition'] = 'attachment'
+  return exchange.pretty && fhir && body.length <= PRETTY_BYTES_MAX ? pretty(typeof body === 'string' ? body : new TextDecoder().decode(body)) : body
+}
+
+/** A client that takes no byte of a waiting answer for this long loses its connection. Node resets the time-out once all is sent. */
+function watchStall({ outgoing }: Exchange, writeStallMs: number): void {
+  const { socket } = outgoing
+  if (socket === null) outgoing.once('socket', (assigned) => assigned.setTimeout(writeStallMs))
+  else if (socket.writableLength > 0) socket.setTimeout(writeStallMs)
+}
+
+/** Any error → an answer. What is not a FhirError gives a fixed text and our request id, nothing of its own. */
+export function replyToError(error: unknown, id: string, unavailable: (error: unknown) => boolean): FhirResponse {
+  const known = error instanceof FhirError ? error : unavailable(error) ? unavailableNow() : internal(id)
+  return { status: known.status, headers: { ...known.headers, 'Content-Type': FHIR_JSON }, body: JSON.stringify(operationOutcome(known.issues)) }
+}
+
+const internal = (id: string): FhirError =>
+  new FhirError(500, [{ severity: 'fatal', code: 'exception', diagnostics: `The server failed; quote request ${id} to its operator` }])
+
+const unavailableNow = (): FhirError =>
+  new FhirError(503, [{ severity: 'error', code: 'transient', diagnostics: 'The server cannot reach its store at the moment' }], { headers: { 'Retry-After': '5' } })

@@ -1,0 +1,5 @@
+import { refuseOldNode } from './runtime.ts'
+
+refuseOldNode()
+const { serve } = await import('./serve.ts')
+await serve(process.env)

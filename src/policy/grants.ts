@@ -1,0 +1,108 @@
+import type { Row, Reach } from '../store/ports.ts'
+import type { Classification } from '../search/classification.ts'
+import type { Filter, SearchParam } from '../search/query.ts'
+import { unionOfMasks, type Mask } from './mask.ts'
+import { unionOfWritables, type Writable } from './mask-merge.ts'
+import type { ScopeContext } from './scope.ts'
+
+/** Highest confidentiality (v3-Confidentiality) that is shown: normal, restricted, very restricted. An unlabelled row is normal. */
+export type Clearance = 'N' | 'R' | 'V'
+
+/**
+ * One way in which a caller has a right on a type. A row is allowed when it is within the reach, its labels are within the clearance and
+ * the filter matches the whole, unmasked row. Grants of a right are OR; what narrows them is already in each.
+ */
+export interface Grant {
+  /** The scope context and the role behind it; null while the rules have not come to them yet. */
+  readonly context: ScopeContext | null
+  readonly role: string | null
+  readonly kind: Classification['kind']
+  readonly reach: Reach
+  readonly filter: Filter
+  readonly clearance: Clearance
+  readonly mask: Mask | null
+  readonly writable: Writable | null
+}
+
+/** What of a row the grants judge by themselves; the filter is left to the caller's `matches`. */
+export type GrantRow = Pick<Row, 'patients' | 'labels'>
+export type MatchesFilter = (filter: Filter) => boolean
+
+/** The grants that allow the row. */
+export function grantsFor(grants: readonly Grant[] | undefined, row: GrantRow, matches: MatchesFilter): readonly Grant[] {
+  return grants?.filter((grant) => allows(grant, row, matches)) ?? []
+}
+
+/** Whether any grant allows the row. Of no grants: false. */
+export function allowedBy(grants: readonly Grant[] | undefined, row: GrantRow, matches: MatchesFilter): boolean {
+  return grants?.some((grant) => allows(grant, row, matches)) ?? false
+}
+
+/**
+ * Whether a row of that kind of type lies within the reach. A row of no patient lies within nobody's patients, but for the types that
+ * belong to no patient; even there a row that names a patient (an implanted Device) is that patient's.
+ */
+export function inReach(reach: Reach, row: Pick<Row, 'patients'>, kind: Classification['kind']): boolean {
+  if (reach.kind === 'all') return true
+  if (row.patients.length === 0) return isOfNoPatient(kind)
+  const within = (patient: string): boolean => members(reach.patients).has(patient)
+  return reach.shared ? row.patients.some(within) : row.patients.every(within)
+}
+
+/** The union of the grants' reaches, for planning only: a superset of the rows that they allow. Of no grants: no patients. */
+export function reachOf(grants: readonly Grant[]): Reach {
+  const limited: Extract<Reach, { kind: 'patients' }>[] = []
+  for (const { reach, kind } of grants) {
+    if (reach.kind === 'all' || isOfNoPatient(kind)) return { kind: 'all' }
+    if (!limited.some((known) => known.patients === reach.patients && known.shared === reach.shared)) limited.push(reach)
+  }
+  const [first] = limited
+  if (first === undefined) return { kind: 'patients', patients: [], shared: false }
+  if (limited.every(({ patients }) => patients === first.patients)) return { ...first, shared: limited.some(({ shared }) => shared) }
+  return { kind: 'patients', patients: [...new Set(limited.flatMap(({ patients }) => patients))], shared: true }
+}
+
+/** Rows within both. The array of patients stays the same one where only one side has one. */
+export function reachWithin(a: Reach, b: Reach): Reach {
+  if (a.kind === 'all') return b
+  if (b.kind === 'all') return a
+  const shared = a.shared && b.shared
+  const patients = a.patients === b.patients ? a.patients : a.patients.filter((patient) => members(b.patients).has(patient))
+  return { kind: 'patients', patients, shared }
+}
+
+/** What of a row is shown: an element stays when any of the grants that allow the row lets it stay. Null: everything. */
+export const maskOf = (type: string, grants: readonly Grant[]): Mask | null => unionOfMasks(type, grants.map(({ mask }) => mask))
+
+/** What of a row may be changed, likewise. Null: every element that is seen. */
+export const writableOf = (type: string, grants: readonly Grant[]): Writable | null => unionOfWritables(type, grants.map(({ writable }) => writable))
+
+/** Whether a parameter reads only what every one of the grants hides. */
+export const hiddenBy = (grants: readonly Grant[], param: SearchParam): boolean => grants.every(({ mask }) => mask !== null && mask.hides(param))
+
+export const isOfNoPatient = (kind: Classification['kind']): boolean => kind === 'shared' || kind === 'by-reference'
+
+export const CONFIDENTIALITY = 'http://terminology.hl7.org/CodeSystem/v3-Confidentiality'
+
+const WITHIN: Readonly<Record<Clearance, ReadonlySet<string>>> = {
+  N: new Set(['U', 'L', 'M', 'N']), R: new Set(['U', 'L', 'M', 'N', 'R']), V: new Set(['U', 'L', 'M', 'N', 'R', 'V'])
+}
+
+/** Cheap checks first: the filter may have to parse the row. */
+function allows(grant: Grant, row: GrantRow, matches: MatchesFilter): boolean {
+  return isCleared(grant.clearance, row.labels) && inReach(grant.reach, row, grant.kind)
+    && (grant.filter.kind === 'all' || (grant.filter.kind !== 'none' && matches(grant.filter)))
+}
+
+/** A confidentiality code that v3 does not have is above every clearance. */
+function isCleared(clearance: Clearance, labels: readonly string[]): boolean {
+  return labels.every((label) => !label.startsWith(`${CONFIDENTIALITY}|`) || WITHIN[clearance].has(label.slice(CONFIDENTIALITY.length + 1)))
+}
+
+const sets = new WeakMap<readonly string[], ReadonlySet<string>>()
+
+function members(patients: readonly string[]): ReadonlySet<string> {
+  let found = sets.get(patients)
+  if (found === undefined) sets.set(patients, (found = new Set(patients)))
+  return found
+}

@@ -1,0 +1,123 @@
+import { classify } from './classification.ts'
+import { paths, searchParam } from './parameters.ts'
+import type { ParamType, SearchParam } from './query.ts'
+
+/** Who may link equal values: the tenant (`population`), one patient (`patient`), nobody (`none`: confirmed after opening). */
+export type Level = 'population' | 'patient' | 'none'
+
+/** The unit of date terms: a day at population level, a month at patient level. */
+export type Grain = 'day' | 'month'
+
+/**
+ * The one table of index levels: the level of a parameter on a type (DESIGN.md §5 "Index levels"). For references it is the level of
+ * values that are URLs; those to a type have `targetLevel`.
+ */
+export function level(type: string, code: string): Level {
+  return entry(type, code).level
+}
+
+/** The level of a reference's terms by the type it points to. A patient is never one: the visibility terms serve that. */
+export function targetLevel(type: string, code: string, target: string | null): Level {
+  const own = level(type, code)
+  if (own === 'none' || target === 'Patient') return 'none'
+  return target !== null && WORKFLOW.has(target) ? 'population' : own
+}
+
+/** The codes under which terms stand that serve a parameter: its own, or those of wider ones that hold all of its values. */
+export function termCodes(type: string, code: string): readonly string[] {
+  return entry(type, code).codes
+}
+
+/** Whether a record that a parameter's reference to a patient matches always has that patient among its compartment patients. */
+export function namesCompartment(param: SearchParam): boolean {
+  const { type, code } = param
+  return type !== 'Patient' && entry(type, code).compartment
+}
+
+interface Entry { readonly level: Level; readonly codes: readonly string[]; readonly compartment: boolean }
+
+/** Exceptions by `Type.code`, before everything else. */
+const OVERRIDES: Readonly<Record<string, Level | undefined>> = {
+  'Patient.identifier': 'population', 'Patient.name': 'population', 'Patient.birthdate': 'population', 'Patient.telecom': 'population',
+  'Patient.address': 'population', 'Patient.general-practitioner': 'population', 'Patient.organization': 'population',
+  'Appointment.date': 'population', 'Slot.start': 'population', 'Schedule.date': 'population', 'Encounter.date': 'population',
+  'Task.authored-on': 'population', 'Task.modified': 'population', 'Task.period': 'population',
+  // Parameters with a value per concept, item or element of a whole artefact: a record would take thousands of terms.
+  'CodeSystem.code': 'none', 'Questionnaire.code': 'none', 'StructureDefinition.path': 'none', 'StructureDefinition.base-path': 'none',
+  'ValueSet.code': 'none', 'ValueSet.reference': 'none', 'ConceptMap.other': 'none', 'ConceptMap.dependson': 'none', 'ConceptMap.product': 'none',
+  'ImagingStudy.instance': 'none', 'ImagingStudy.series': 'none', 'ImagingStudy.dicom-class': 'none'
+}
+
+/** Tokens of few values, by code, whatever the type: a term would show their frequencies. */
+const FEW_VALUES: ReadonlySet<string> = new Set(`abstract achievement-status action active actual actuality address-use agent-role agent-type appointment-type
+  base business-status class class-type clinical-status combo-data-absent-reason communication component-data-absent-reason confidentiality connection-type
+  content-mode content-type contenttype context context-type criticality data-absent-reason deceased derivation dose-status empty-reason entity-role
+  entity-type exclude experimental ext-context fhirversion format gender id-type intended-performertype intent jurisdiction kind language lifecycle-status
+  medium mode name-language operational-status outcome part-status participant-role participant-type payload payload-type payment-status performer-function
+  performer-type priority purpose relation relationship resource result risk scope security-label security-service seriousness severity sex
+  signature-type source-code start status status-reason subject-type subtype system target target-code use verification-status version view`.split(/\s+/))
+
+/** Free text: its prefixes select little and cost five terms a value. */
+const FREE_TEXT: ReadonlySet<string> = new Set('description phonetic publisher value-string value-markdown definition content variant'.split(' '))
+
+/** Values that a wider parameter of the type already holds: their queries ask its terms. */
+const WIDER: Readonly<Record<string, readonly string[] | undefined>> = {
+  family: ['name'], given: ['name'], phone: ['telecom'], email: ['telecom'],
+  'address-city': ['address'], 'address-state': ['address'], 'address-country': ['address'], 'address-postalcode': ['address'],
+  'Encounter.practitioner': ['participant'], 'Appointment.practitioner': ['actor'], 'Appointment.location': ['actor'],
+  'Observation.combo-code': ['code', 'component-code'], 'Observation.combo-value-concept': ['value-concept', 'component-value-concept']
+}
+
+const WORKFLOW: ReadonlySet<string> = new Set(['Practitioner', 'PractitionerRole', 'Organization', 'Location', 'Device', 'HealthcareService'])
+
+/** Kinds of parameter that have terms at all; a composite is served by its first component. */
+const TERMED: ReadonlySet<ParamType> = new Set<ParamType>(['string', 'token', 'reference', 'date', 'uri'])
+
+const known = new Map<string, Map<string, Entry>>()
+
+function entry(type: string, code: string): Entry {
+  let ofType = known.get(type)
+  if (ofType === undefined) known.set(type, (ofType = new Map()))
+  let found = ofType.get(code)
+  if (found === undefined) {
+    const param = searchParam(type, code)
+    if (param === undefined) return { level: 'none', codes: [], compartment: false }
+    ofType.set(code, (found = makeEntry(param)))
+  }
+  return found
+}
+
+function makeEntry(param: SearchParam): Entry {
+  const { type, code } = param
+  const wider = (WIDER[`${type}.${code}`] ?? WIDER[code] ?? []).filter((each) => searchParam(type, each) !== undefined)
+  const codes = wider.length > 0 ? wider : [code]
+  return { level: levelOf(searchParam(type, codes[0]!)!), codes, compartment: param.kind === 'reference' && isWithinCompartment(param) }
+}
+
+function levelOf({ type, code, kind }: SearchParam): Level {
+  const override = OVERRIDES[`${type}.${code}`]
+  if (override !== undefined) return override
+  if (!TERMED.has(kind) || type === 'Patient') return code === '_tag' ? 'population' : 'none'
+  if (code.startsWith('_')) return code === '_tag' ? 'population' : 'none'
+  if ((kind === 'token' && FEW_VALUES.has(code)) || (kind === 'string' && FREE_TEXT.has(code))) return 'none'
+  if (code === 'identifier' || code === 'url') return 'population'
+  return isOfNoPatient(type) ? 'population' : 'patient'
+}
+
+/** Types whose records are nobody's. A device may be a patient's implant: what it is stays under that patient's key. */
+function isOfNoPatient(type: string): boolean {
+  const kind = classify(type)?.kind
+  return (kind === 'shared' || kind === 'by-reference' || kind === 'restricted') && type !== 'Device'
+}
+
+function isWithinCompartment(param: SearchParam): boolean {
+  const facts = classify(param.type)
+  if (facts === undefined) return false
+  const covered = new Set(facts.from.map(({ path }) => path))
+  for (const code of facts.codes) {
+    const named = searchParam(param.type, code)
+    if (named !== undefined) for (const path of paths(named)) covered.add(path)
+  }
+  const read = paths(param)
+  return read.length > 0 && read.every((path) => covered.has(path))
+}

@@ -1,0 +1,94 @@
+import type { Filter, Plan, TermAsk } from './query.ts'
+
+export type Clause = Extract<Filter, { kind: 'clause' }>
+export type Asks = readonly TermAsk[]
+
+/** What one part of a filter can do, before it is combined. `anchors` null: the part has none. */
+export type Part = Omit<Plan, 'anchors'> & { readonly anchors: Plan['anchors'] | null }
+
+export const FREE: Part = { empty: false, ids: null, patients: null, anchors: null, conjuncts: [], updated: null, unindexed: [] }
+export const EMPTY: Part = { ...FREE, empty: true }
+export const unindexed = (codes: readonly string[]): Part => ({ ...FREE, unindexed: codes })
+
+/**
+ * AND: every restriction holds. A record may name several patients, so `subject=Patient/1&performer=Patient/2` is no contradiction: of
+ * several lists of patients or anchors, which are any-of, the shortest is kept.
+ */
+export function intersect(parts: readonly Part[]): Part {
+  return {
+    empty: parts.some(({ empty }) => empty),
+    ids: common(parts.map(({ ids }) => ids)),
+    patients: shortest(parts.map(({ patients }) => patients)),
+    anchors: shortest(parts.map(({ anchors }) => anchors)),
+    conjuncts: parts.flatMap(({ conjuncts }) => conjuncts),
+    updated: parts.reduce<Plan['updated']>((all, { updated }) => narrower(all, updated), null),
+    unindexed: parts.flatMap((part) => part.unindexed)
+  }
+}
+
+/** OR: only what every branch restricts in the same way; `codes` are named where nothing is left. */
+export function unite(branches: readonly Part[], codes: readonly string[], affordable: (asks: Asks) => boolean): Part {
+  const parts = branches.filter(({ empty }) => !empty)
+  if (parts.length === 0) return EMPTY
+  const conjunct = [sharedConjunct(parts, 'population'), sharedConjunct(parts, 'patient')].find((asks) => asks !== null && affordable(asks)) ?? null
+  const united: Part = {
+    empty: false,
+    ids: allOrNone(parts.map(({ ids }) => ids)),
+    patients: allOrNone(parts.map(({ patients }) => patients)),
+    // The anchors of a branch stand for its patient-level asks: of use only where every branch has them.
+    anchors: allOrNone(parts.map(({ anchors }) => anchors)),
+    conjuncts: conjunct === null ? [] : [conjunct],
+    updated: parts.reduce<Plan['updated'] | undefined>((all, { updated }) => (all === undefined ? updated : wider(all, updated)), undefined) ?? null,
+    unindexed: []
+  }
+  const isFree = united.ids === null && united.patients === null && united.anchors === null && united.conjuncts.length === 0 && united.updated === null
+  return isFree ? unindexed(codes) : united
+}
+
+/** Codes of all parameters that a filter reads. */
+export function codesOf(filter: Filter): readonly string[] {
+  switch (filter.kind) {
+    case 'all': case 'none': return []
+    case 'and': case 'or': return filter.of.flatMap(codesOf)
+    case 'not': return codesOf(filter.of)
+    case 'clause': case 'missing': return [filter.param.code]
+  }
+}
+
+/** One conjunct of that level from each branch, the smallest, together; null where a branch has none. */
+function sharedConjunct(parts: readonly Part[], level: TermAsk['level']): Asks | null {
+  const united: TermAsk[] = []
+  for (const { conjuncts } of parts) {
+    const own = conjuncts.filter((asks) => asks[0]?.level === level).sort((a, b) => a.length - b.length)[0]
+    if (own === undefined) return null
+    united.push(...own)
+  }
+  return united
+}
+
+/** The shortest list; null where there is none. */
+function shortest<T>(lists: readonly (readonly T[] | null)[]): readonly T[] | null {
+  return lists.reduce((best, list) => (best === null || (list !== null && list.length < best.length) ? list : best), null)
+}
+
+/** A record has one id, so lists of ids intersect. */
+function common(lists: readonly (readonly string[] | null)[]): readonly string[] | null {
+  return lists.reduce<readonly string[] | null>((all, list) => (all === null ? list : list === null ? all : all.filter((each) => list.includes(each))), null)
+}
+
+function allOrNone<T>(lists: readonly (readonly T[] | null)[]): readonly T[] | null {
+  return lists.some((list) => list === null) ? null : [...new Set(lists.flatMap((list) => list ?? []))]
+}
+
+function narrower(a: Plan['updated'], b: Plan['updated']): Plan['updated'] {
+  if (a === null || b === null) return a ?? b
+  return bounds(Math.max(a.from ?? -Infinity, b.from ?? -Infinity), Math.min(a.before ?? Infinity, b.before ?? Infinity))
+}
+
+function wider(a: Plan['updated'], b: Plan['updated']): Plan['updated'] {
+  if (a === null || b === null) return null
+  return bounds(Math.min(a.from ?? -Infinity, b.from ?? -Infinity), Math.max(a.before ?? Infinity, b.before ?? Infinity))
+}
+
+const bounds = (from: number, before: number): Plan['updated'] =>
+  from === -Infinity && before === Infinity ? null : { ...(from > -Infinity ? { from } : {}), ...(before < Infinity ? { before } : {}) }

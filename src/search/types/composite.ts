@@ -1,0 +1,65 @@
+import { type CompositeValue, componentParams } from '../parameters.ts'
+import type { ParamValue, SearchParam } from '../query.ts'
+import { dateKind } from './date.ts'
+import { type Kind, NO_TERMS, notIndexed } from './kind.ts'
+import { numberKind } from './number.ts'
+import { quantityKind } from './quantity.ts'
+import { referenceKind } from './reference.ts'
+import { stringKind } from './string.ts'
+import { tokenKind } from './token.ts'
+import { splitUnescaped } from './text.ts'
+import { uriKind } from './uri.ts'
+
+/** `a$b`: both hold on one and the same element. https://hl7.org/fhir/R4/search.html#composite */
+export const compositeKind: Kind = {
+  plain: {
+    parse: (text, param, context) => {
+      const kinds = kindsOf(param)
+      const parts = splitUnescaped(text, '$')
+      if (kinds === null || parts.length !== kinds.length) return null
+      const of: ParamValue[] = []
+      for (const [i, { kind, param: component }] of kinds.entries()) {
+        const value = parts[i] === '' ? null : kind.plain.parse(parts[i]!, component, context)
+        if (value === null) return null
+        of.push(value)
+      }
+      return { kind: 'composite', of }
+    },
+    matches: (value, typed, context) => {
+      if (value.kind !== 'composite') return false
+      const { components } = typed.value as CompositeValue
+      return value.of.every((part, i) => {
+        const kind = SIMPLE[part.kind]
+        return kind !== undefined && (components[i] ?? []).some((each) => kind.plain.matches(part, each, context))
+      })
+    },
+    asks: notIndexed
+  },
+  modifiers: {},
+  terms: () => NO_TERMS
+}
+
+/** The kinds a component can have, by the kind of its value. */
+const SIMPLE: Readonly<Record<string, Kind | undefined>> = {
+  string: stringKind, token: tokenKind, reference: referenceKind, date: dateKind, number: numberKind, quantity: quantityKind, uri: uriKind
+}
+
+interface Component { readonly param: SearchParam; readonly kind: Kind }
+const known = new WeakMap<SearchParam, readonly Component[] | null>()
+
+/** The components of a composite parameter; null where one of them is of a kind that has no values of its own. */
+function kindsOf(param: SearchParam): readonly Component[] | null {
+  let found = known.get(param)
+  if (found === undefined) {
+    const all = componentParams(param).flatMap((component) => {
+      const kind = SIMPLE[component.kind]
+      return kind === undefined ? [] : [{ param: component, kind }]
+    })
+    found = all.length === componentParams(param).length && all.length > 1 ? all : null
+    known.set(param, found)
+  }
+  return found
+}
+
+/** The parameter whose index serves a composite one: its first component's. */
+export const leadingParam = (param: SearchParam): SearchParam | null => kindsOf(param)?.[0]?.param ?? null

@@ -1,0 +1,96 @@
+import { ID_PATTERN } from '../../model/resource.ts'
+import type { TypedValue } from '../parameters.ts'
+import type { ParamValue, SearchParam } from '../query.ts'
+import { parseReference } from '../references.ts'
+import { type Kind, type MatchContext, NO_TERMS, notIndexed, type TermText, type ValueContext } from './kind.ts'
+import { parseToken, tokenMatches } from './token.ts'
+import { isObject, splitUnescaped, unescapeValue } from './text.ts'
+
+type ReferenceValue = Extract<ParamValue, { kind: 'reference' }>
+
+/** `123`, `Patient/123`, an absolute URL, a urn, each with a version or not; canonicals as `url|version`. https://hl7.org/fhir/R4/search.html#reference */
+export const referenceKind: Kind = {
+  plain: { parse: parseReferenceValue, matches: referenceMatches, asks: referenceAsks },
+  modifiers: {
+    identifier: {
+      parse: parseToken,
+      matches: (value, typed) => isObject(typed.value) && isObject(typed.value.identifier) && tokenMatches(value, { type: 'Identifier', value: typed.value.identifier }),
+      asks: notIndexed
+    }
+  },
+  terms: (typed, { base }) => {
+    const target = readTarget(typed.value, base)
+    if (target === null) return NO_TERMS
+    return [target.url === null ? { text: `r:${target.type}/${target.id}`, target: target.type } : { text: `r:${target.url}`, target: null }]
+  }
+}
+
+/** Marks a record with so many values of a reference parameter that none of them is indexed. */
+export const CROWDED = 'r:*'
+
+/** Under `:Type`, an id or a reference of that type; null when malformed or of another type. */
+export function parseTypedReference(type: string, text: string, param: SearchParam, context: ValueContext): ParamValue | null {
+  const value = parseReferenceValue(text, param, context)
+  if (value === null || (value.type !== null && value.type !== type) || value.url !== null) return null
+  return { ...value, type }
+}
+
+/** The types a parameter's references may point to; one that keeps only `resolve() is X` has X alone. */
+export function referenceTargets(param: SearchParam): readonly string[] {
+  return param.code === 'patient' && param.target.includes('Patient') ? PATIENT : param.target
+}
+
+const PATIENT: readonly string[] = ['Patient']
+
+function parseReferenceValue(text: string, param: SearchParam, context: ValueContext): ReferenceValue | null {
+  const parts = splitUnescaped(text, '|')
+  if (parts.length > 2) return null
+  const plain = unescapeValue(parts[0]!)
+  const version = parts.length === 2 ? unescapeValue(parts[1]!) : null
+  if (version === '') return null
+  if (ID_PATTERN.test(plain)) {
+    const targets = referenceTargets(param)
+    return version === null ? { kind: 'reference', type: targets.length === 1 ? targets[0]! : null, id: plain, url: null, version: null } : null
+  }
+  const parsed = parseReference(plain, context.base)
+  if (parsed === null || plain.startsWith('#')) return null
+  if ('url' in parsed) return { kind: 'reference', type: null, id: null, url: parsed.url, version }
+  return { kind: 'reference', type: parsed.type, id: parsed.id, url: null, version: version ?? parsed.version }
+}
+
+function referenceMatches(value: ParamValue, typed: TypedValue, context: MatchContext): boolean {
+  if (value.kind !== 'reference') return false
+  const text = isObject(typed.value) ? typed.value.reference : typed.value
+  if (value.type !== null && typeof text === 'string' && isPlain(text)) return value.version === null && text === plainText(value.type, value.id!, text)
+  const target = readTarget(typed.value, context.base)
+  if (target === null || (value.version !== null && value.version !== target.version)) return false
+  return value.url === null ? target.id === value.id && (value.type === null || value.type === target.type) : target.url === value.url
+}
+
+/** `Type/id` with nothing else: the common case, compared without parsing. */
+const isPlain = (text: string): boolean => !text.includes(':') && !text.includes('|') && !text.includes('/_')
+const plainText = (type: string, id: string, text: string): string => (text.length === type.length + 1 + id.length ? `${type}/${id}` : '')
+
+function referenceAsks(value: ParamValue, param: SearchParam): readonly TermText[] | null {
+  if (value.kind !== 'reference') return null
+  if (value.url !== null) return [{ text: `r:${value.url}`, target: null }]
+  const types = value.type === null ? referenceTargets(param) : [value.type]
+  return types.length === 0 ? null : types.map((type) => ({ text: `r:${type}/${value.id}`, target: type }))
+}
+
+interface Target { readonly type: string | null; readonly id: string | null; readonly url: string | null; readonly version: string | null }
+
+/** Reads a Reference, a canonical, or a resource that stands in the reference's place (Bundle.entry). Null: no literal reference, or a contained one. */
+function readTarget(value: unknown, base: string): Target | null {
+  if (isObject(value) && typeof value.resourceType === 'string') {
+    return typeof value.id === 'string' ? { type: value.resourceType, id: value.id, url: null, version: null } : null
+  }
+  const text = isObject(value) ? value.reference : value
+  if (typeof text !== 'string' || text.startsWith('#')) return null
+  const bar = text.indexOf('|')
+  const bare = bar < 0 ? text : text.slice(0, bar)
+  const version = bar < 0 ? null : text.slice(bar + 1)
+  const parsed = parseReference(bare, base)
+  if (parsed === null) return { type: null, id: null, url: bare, version }
+  return 'url' in parsed ? { type: null, id: null, url: parsed.url, version } : { type: parsed.type, id: parsed.id, url: null, version: version ?? parsed.version }
+}

@@ -1,0 +1,41 @@
+/**
+ * The one normalisation of strings: marks stripped after NFD, lower case, white space collapsed and trimmed.
+ * The folded form of a prefix is a prefix of the folded whole, on which the index and the match both stand.
+ */
+export function fold(text: string): string {
+  const lower = ASCII.test(text) ? text.toLowerCase() : text.normalize('NFD').replace(MARKS, '').toLowerCase().replace(MARKS, '').replaceAll('ς', 'σ')
+  return ODD_SPACE.test(lower) ? lower.replace(SPACES, ' ').trim() : lower
+}
+
+/** Splits at each separator that no backslash escapes; the parts keep their escapes. https://hl7.org/fhir/R4/search.html#escaping */
+export function splitUnescaped(text: string, separator: ',' | '|' | '$'): string[] {
+  if (!text.includes('\\')) return text.split(separator)
+  const parts: string[] = []
+  let from = 0
+  for (let at = 0; at < text.length; at++) {
+    if (text[at] === '\\') at++
+    else if (text[at] === separator) {
+      parts.push(text.slice(from, at))
+      from = at + 1
+    }
+  }
+  parts.push(text.slice(from))
+  return parts
+}
+
+/** Resolves `\,` `\$` `\|` and `\\`; any other backslash is itself. */
+export const unescapeValue = (text: string): string => (text.includes('\\') ? text.replace(ESCAPES, '$1') : text)
+
+/** True for an object of JSON, arrays excluded. */
+export const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+/** An element's value as an array: itself, one, or none. */
+export const listOf = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : value === undefined || value === null ? NOTHING : [value])
+
+const NOTHING: readonly unknown[] = []
+const ASCII = /^[\x00-\x7f]*$/
+const MARKS = /\p{M}+/gu
+const SPACES = /\s+/g
+const ODD_SPACE = /^\s|\s$|\s\s|[^\S ]/
+const ESCAPES = /\\([,$|\\])/g

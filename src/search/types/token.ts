@@ -1,0 +1,99 @@
+import type { TypedValue } from '../parameters.ts'
+import type { ParamValue } from '../query.ts'
+import { type Form, type Kind, NO_TERMS, type TermText, notIndexed } from './kind.ts'
+import { parseString, startsAPart } from './string.ts'
+import { isObject, listOf, splitUnescaped, unescapeValue } from './text.ts'
+
+type TokenValue = Extract<ParamValue, { kind: 'token' }>
+
+/** `code`, `system|code`, `|code` (without a system) and `system|`. https://hl7.org/fhir/R4/search.html#token */
+export function parseToken(text: string): TokenValue | null {
+  if (!text.includes('|')) return { kind: 'token', system: undefined, code: unescapeValue(text) }
+  const parts = splitUnescaped(text, '|')
+  if (parts.length === 1) return { kind: 'token', system: undefined, code: unescapeValue(text) }
+  if (parts.length > 2) return null
+  const system = unescapeValue(parts[0]!)
+  const code = unescapeValue(parts[1]!)
+  if (system === '' && code === '') return null
+  return { kind: 'token', system: system === '' ? null : system, code: code === '' ? null : code }
+}
+
+/** Codes and systems compare case-sensitively. */
+export function tokenMatches(value: ParamValue, typed: TypedValue): boolean {
+  if (value.kind !== 'token') return false
+  const given = typed.value
+  if (typeof given === 'string') return (value.code === null ? typed.type === 'code' : value.code === given) && systemOf(typed.type, value.system)
+  if (typeof given === 'boolean') {
+    return (value.code === null || value.code === String(given)) && (value.system === undefined || value.system === null || value.system === SPECIAL_VALUES)
+  }
+  if (!isObject(given)) return false
+  if (typed.type === 'CodeableConcept' || given.coding !== undefined) return listOf(given.coding).some((coding) => isObject(coding) && same(value, coding.system, coding.code))
+  if (typed.type === 'ContactPoint') return (value.system === undefined || value.system === null) && same(value, undefined, given.value)
+  return typed.type === 'Identifier' ? same(value, given.system, given.value) : same(value, given.system, given.code)
+}
+
+/** Terms hold the code alone: a query with a system asks for the code and confirms the system. One term per coding. */
+function terms(typed: TypedValue): readonly TermText[] {
+  const given = typed.value
+  if (typeof given === 'string' || typeof given === 'boolean') return [{ text: `t:${given}` }]
+  if (!isObject(given)) return NO_TERMS
+  if (typed.type === 'CodeableConcept' || given.coding !== undefined) {
+    return listOf(given.coding).flatMap((coding) => (isObject(coding) && typeof coding.code === 'string' ? [{ text: `t:${coding.code}` }] : []))
+  }
+  const code = typed.type === 'Identifier' || typed.type === 'ContactPoint' ? given.value : given.code
+  return typeof code === 'string' ? [{ text: `t:${code}` }] : NO_TERMS
+}
+
+const plain: Form = {
+  parse: parseToken,
+  matches: tokenMatches,
+  asks: (value) => (value.kind === 'token' && value.code !== null ? [{ text: `t:${value.code}` }] : null)
+}
+
+export const tokenKind: Kind = {
+  plain,
+  modifiers: {
+    not: { parse: parseToken, matches: tokenMatches, asks: notIndexed, negated: true },
+    text: {
+      parse: parseString,
+      matches: (value, typed) => value.kind === 'string' && isObject(typed.value) && startsText(typed.value, value.folded),
+      asks: notIndexed
+    },
+    'of-type': {
+      parse: parseOfType,
+      matches: (value, typed) => value.kind === 'of-type' && isObject(typed.value) && typed.value.value === value.value && isOfType(typed.value.type, value),
+      asks: (value) => (value.kind === 'of-type' ? [{ text: `t:${value.value}` }] : null)
+    }
+  },
+  terms
+}
+
+/** Boolean literals as tokens carry this implicit system (R4, token). */
+const SPECIAL_VALUES = 'http://terminology.hl7.org/CodeSystem/special-values'
+
+/**
+ * A `code` element has the system of its binding, which is not in the data; any system from a place where R4's
+ * own bindings lie is taken for it. `|code` is right for it too: the element carries no system property. Ids, strings
+ * and uris have no system at all.
+ */
+const BINDING_SYSTEMS = ['http://hl7.org/fhir/', 'http://terminology.hl7.org/CodeSystem/', 'urn:ietf:bcp:', 'urn:iso:std:iso:'] as const
+const systemOf = (type: string, system: string | null | undefined): boolean =>
+  system === undefined || system === null || (type === 'code' && BINDING_SYSTEMS.some((start) => system.startsWith(start)))
+
+const same = (value: TokenValue, system: unknown, code: unknown): boolean =>
+  (value.code === null || value.code === code) && (value.system === undefined || (value.system === null ? system === undefined : value.system === system))
+
+/** `type-system|type-code|value`, all three given. */
+function parseOfType(text: string): ParamValue | null {
+  const [system, code, value, ...rest] = splitUnescaped(text, '|').map(unescapeValue)
+  return system && code && value && rest.length === 0 ? { kind: 'of-type', system, code, value } : null
+}
+
+const isOfType = (type: unknown, value: { readonly system: string; readonly code: string }): boolean =>
+  isObject(type) && listOf(type.coding).some((coding) => isObject(coding) && coding.system === value.system && coding.code === value.code)
+
+/** CodeableConcept.text and its displays, Coding.display, Identifier.type.text: what `:text` reads. */
+function startsText(value: Readonly<Record<string, unknown>>, folded: string): boolean {
+  return [value.text, value.display, isObject(value.type) ? value.type.text : undefined].some((text) => typeof text === 'string' && startsAPart(text, folded))
+    || listOf(value.coding).some((coding) => isObject(coding) && typeof coding.display === 'string' && startsAPart(coding.display, folded))
+}

@@ -1,0 +1,111 @@
+/** Start and stop of the server process. */
+import { readFile } from 'node:fs/promises'
+import { openBulk } from './bulk.ts'
+import { ConfigError, type Config, loadConfig } from './config.ts'
+import { capabilityBytes } from './fhir/capabilities.ts'
+import { openLog } from './http/log.ts'
+import { startServer } from './http/server.ts'
+import type { Caller } from './model/caller.ts'
+import { loadIssuers } from './oauth/issuers.ts'
+import { openTokens } from './oauth/opaque.ts'
+import { openVerifier } from './oauth/verify.ts'
+import { refusals } from './audit/refusals.ts'
+import { allTypes } from './search/classification.ts'
+import { isBroken } from './store/sealed-store.ts'
+import { StoreUnavailable } from './store/ports.ts'
+import { KeysUnavailable } from './crypto/errors.ts'
+import { openSystem, random, type System } from './system.ts'
+
+export interface Running {
+  readonly system: System
+  readonly port: number
+  close(): Promise<void>
+}
+
+/** Runs the server until SIGTERM or SIGINT. Bad settings and keys stop it with one line. */
+export async function serve(env: Readonly<Record<string, string | undefined>>): Promise<Running> {
+  const config = await orOneLine(async () => loadConfig(env))
+  const running = await orOneLine(() => startServing(config))
+  let closing = false
+  const stop = (): void => {
+    if (closing) return
+    closing = true
+    void running.close().then(() => process.exit(0))
+  }
+  process.once('SIGTERM', stop)
+  process.once('SIGINT', stop)
+  return running
+}
+
+export async function startServing(config: Config): Promise<Running> {
+  const log = openLog({ level: config.logLevel })
+  const failed = (error: unknown): void => {
+    log.failure('background', error)
+    if (isBroken(error)) process.exit(70)
+  }
+  const system = await openSystem({ config, slot: 'server', failed })
+  if (system.newKeys) log.warn('New keys were made. Without them the data is lost: keep a copy of KEY_URL apart from DATA_DIR')
+  if (config.keys.underDataDir) log.warn('KEY_URL lies under DATA_DIR: whoever copies the data has the keys too. Put it elsewhere for real patients')
+  const issuers = config.trustedIssuersFile === null ? [] : loadIssuers(await readFile(config.trustedIssuersFile, 'utf8'))
+  const tokens = openTokens({ store: system.records, ring: system.ring, now: Date.now, random })
+  const verifier = openVerifier({ issuers, ownIssuer: config.baseUrl, opaque: tokens, audience: config.fhirBase, now: Date.now })
+  const bulk = openBulk(system, 'server')
+  const metadata = capabilityBytes({ base: config.fhirBase, ...system.release })
+  const refusedTokens = refusedRecorder(system, failed)
+  const server = await startServer({
+    config, types: new Set(allTypes), log, verify: (token) => verifier.verify(token), refused: refusedTokens.refused, ready: system.ready,
+    metadata: () => metadata, wellKnown: { 'smart-configuration': () => smartConfiguration(config) },
+    handle: (request, caller) => (isLarge(request, config) ? bulk.handle(request, caller) : system.handle(request, caller)),
+    bodyLimit: async (caller: Caller) => ((await system.policyOf(caller)).largeBundles ? config.bounds.bodyBytesLargeMax : config.bounds.bodyBytesMax),
+    unavailable: (error) => error instanceof StoreUnavailable || error instanceof KeysUnavailable
+  })
+  return {
+    system, port: server.port,
+    async close() {
+      await server.close()
+      await bulk.close()
+      await refusedTokens.close()
+      await system.close()
+    }
+  }
+}
+
+const isLarge = (request: Parameters<System['handle']>[0], config: Config): boolean =>
+  request.body !== null && 'bytes' in request.body && request.body.bytes.length > config.bounds.bodyBytesInline
+
+function refusedRecorder(system: System, failed: (error: unknown) => void) {
+  const summed = refusals(Date.now)
+  const append = async (records: ReturnType<typeof summed.flush>): Promise<void> => {
+    for (const record of records) await system.ledger.append(record)
+  }
+  const timer = setInterval(() => void append(summed.flush()).catch(failed), 1000)
+  return {
+    refused: (refusal: { address: string; client?: string; status: number }) => append(summed.refused({
+      requestId: '', clientRequestId: null, address: refusal.address, client: refusal.client ?? null, status: refusal.status, why: 'credentials'
+    })),
+    async close() {
+      clearInterval(timer)
+      await append(summed.flush(true)).catch(failed)
+    }
+  }
+}
+
+/** What is true of this server as long as it issues tokens by its command line only. */
+function smartConfiguration(config: Config): string {
+  return JSON.stringify({
+    issuer: config.baseUrl, grant_types_supported: [], capabilities: ['permission-patient', 'permission-user', 'permission-v1', 'permission-v2'],
+    code_challenge_methods_supported: ['S256'], scopes_supported: ['patient/*.cruds', 'user/*.cruds', 'system/*.cruds']
+  })
+}
+
+/** An expected fault of the start is one line on stderr and exit code 78 (EX_CONFIG). */
+export async function orOneLine<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    const known = error instanceof ConfigError || (error instanceof Error && error.name === 'Error')
+    if (!known) throw error
+    process.stderr.write(`wardkeep: ${(error as Error).message.split('\n')[0]}\n`)
+    process.exit(78)
+  }
+}

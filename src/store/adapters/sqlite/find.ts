@@ -1,0 +1,199 @@
+import { passes, termSet, type TermSet } from '../../candidates.ts'
+import type { Key, Page, PageAsk, Position, Stored, TermQuery } from '../../ports.ts'
+import { LISTS_MAX, merged, places } from './merge.ts'
+import { PLACE_MAX, type Place, type Range } from './postings.ts'
+import { rangeOf, type Direction, type RecordReader } from './reader.ts'
+
+/** Sizes up to which the postings of a set are counted, in turn, until one set is found below. */
+const COUNT_CAPS = [256, 8192] as const
+/** A set with fewer postings is read whole and sorted. */
+const SMALL = 1024
+/** For a larger set the newest of the type are looked through first: cheaper than its lists when the set is common. */
+const SCAN_TERMS_MIN = 256
+const SCAN_ROWS = 256
+const COUNT_PAGE = 2_000
+/** A count that tests candidates gives up after so many, and says that there may be more. */
+const COUNT_EXAMINE_MAX = 200_000
+
+/** One page. Runs inside one read transaction. */
+export function findPage(reader: RecordReader, query: TermQuery, ask: PageAsk): Page {
+  const plan = makePlan(reader, query, ask.after, ask.limit)
+  if (plan === null) return { records: [], next: null, examined: 0 }
+  const page = new PageBuilder(reader, plan, ask)
+  for (const { place, tested } of plan.candidates) {
+    if (!page.offer(place, tested)) break
+  }
+  return page.end()
+}
+
+/** Distinct live records. Each page of candidates is a read transaction of its own, with a turn of the event loop between. */
+export async function countRecords(reader: RecordReader, query: TermQuery, max: number): Promise<{ count: number; more: boolean }> {
+  const cheap = reader.read(() => countWhole(reader, query, max))
+  if (cheap !== null) return { count: Math.min(cheap, max), more: cheap > max }
+  let count = 0
+  let examined = 0
+  let after: Place | null = null
+  for (;;) {
+    const page = reader.read(() => countPage(reader, query, after, max + 1 - count))
+    count += page.count
+    examined += page.examined
+    if (count > max) return { count: max, more: true }
+    if (page.last === null) return { count, more: false }
+    if (examined >= COUNT_EXAMINE_MAX) return { count, more: true }
+    after = page.last
+    await new Promise((resolve) => { setImmediate(resolve) })
+  }
+}
+
+interface Candidate { readonly place: Place; readonly tested: boolean }
+
+interface Plan {
+  readonly candidates: Generator<Candidate>
+  readonly type: number | null
+  /** What a candidate that is not yet tested must carry, beside the terms it was found by. */
+  readonly rest: readonly TermSet[]
+  readonly none: TermSet | null
+}
+
+function makePlan(reader: RecordReader, query: TermQuery, after: Position | Place | null, wanted: number): Plan | null {
+  const sets = query.allOf.map(termSet).sort((a, b) => a.size - b.size)
+  const type = query.type === null ? null : reader.typeId(query.type)
+  if (sets[0]?.size === 0 || (query.type !== null && type === null)) return null
+  const none = query.noneOf.length === 0 ? null : termSet(query.noneOf)
+  const direction = query.order === 'newest' ? reader.newest : reader.oldest
+  const range = rangeOf(query.order, query.updated, placeOf(reader, query.order, after), 2)
+  if (sets.length === 0) {
+    const ofType = merged(query.order, (_, rest, limit) => direction.ofType(type as number, rest, limit), 1, range, wanted)
+    return { candidates: untested(ofType), type: null, rest: [], none }
+  }
+  const { driver, size } = chooseDriver(direction, sets, range)
+  if (size === 0) return null
+  const rest = sets.filter((set) => set !== driver)
+  const candidates = size < SMALL && driver.size > 1 ? untested(distinct(direction.current.sorted(driver, range)))
+    : driver.size > SCAN_TERMS_MIN && type !== null ? scanned(direction, { type, sets, none, driver }, range, wanted)
+    : untested(places(direction.current, driver, range, wanted))
+  return { candidates, type, rest, none }
+}
+
+/**
+ * The set whose lists are read: the one with the fewest postings, as far as counting them is cheap. A set with more
+ * terms than the best has postings is not counted: a seek costs about as much as a record tested.
+ */
+function chooseDriver(direction: Direction, sets: readonly TermSet[], range: Range): { driver: TermSet; size: number } {
+  let driver = sets[0] as TermSet
+  if (sets.length === 1 && driver.size <= LISTS_MAX) return { driver, size: Infinity }
+  let size = Infinity
+  for (const cap of COUNT_CAPS) {
+    for (const set of sets) {
+      if (set.size >= size) break
+      const limit = Math.min(cap, size)
+      const count = direction.current.count(set, range, limit)
+      if (count < limit) [driver, size] = [set, count]
+    }
+    if (size < Infinity || sets.length === 1) break
+  }
+  return { driver, size }
+}
+
+/** Looks through the newest of the type with all tests, as far as half the terms; then goes on by the lists of the set. */
+function* scanned(
+  direction: Direction, plan: { type: number; sets: readonly TermSet[]; none: TermSet | null; driver: TermSet }, range: Range, wanted: number
+): Generator<Candidate> {
+  let start = range.start
+  for (let left = plan.driver.size >> 1; left > 0; left -= SCAN_ROWS) {
+    const size = Math.min(left, SCAN_ROWS)
+    const rows = direction.scanType(plan.type, { start, edge: range.edge }, size)
+    for (const [updated, recno, terms] of rows) {
+      start = [updated, recno]
+      if (passes(terms, plan.sets, plan.none)) yield { place: start, tested: true }
+    }
+    if (rows.length < size) return
+  }
+  yield* untested(places(direction.current, plan.driver, { start, edge: range.edge }, wanted))
+}
+
+function* untested(found: Iterable<Place>): Generator<Candidate> {
+  for (const place of found) yield { place, tested: false }
+}
+
+function* distinct(sorted: readonly Place[]): Generator<Place> {
+  let last: number | undefined
+  for (const place of sorted) {
+    if (place[1] !== last) yield place
+    last = place[1]
+  }
+}
+
+function isMatch(reader: RecordReader, plan: Plan, recno: number): boolean {
+  if (plan.rest.length === 0 && plan.none === null && plan.type === null) return true
+  const row = reader.test(recno)
+  return row !== undefined && (plan.type === null || row[0] === plan.type) && passes(row[2], plan.rest, plan.none)
+}
+
+/** Collects the matches of a page, and where it stopped. */
+class PageBuilder {
+  readonly #reader: RecordReader
+  readonly #plan: Plan
+  readonly #ask: PageAsk
+  readonly #records: Stored[] = []
+  #last: Place | null = null
+  #stopped = false
+  #examined = 0
+
+  constructor(reader: RecordReader, plan: Plan, ask: PageAsk) {
+    this.#reader = reader
+    this.#plan = plan
+    this.#ask = ask
+  }
+
+  /** False: the page is full, and this candidate is for the next one. */
+  offer(place: Place, tested: boolean): boolean {
+    if (this.#records.length >= this.#ask.limit || this.#examined >= this.#ask.examine) {
+      this.#stopped = true
+      return false
+    }
+    this.#examined++
+    this.#last = place
+    const recno = place[1] as number
+    if (tested || isMatch(this.#reader, this.#plan, recno)) this.#records.push(this.#reader.byRecno(recno))
+    return true
+  }
+
+  end(): Page {
+    const last = this.#stopped ? this.#last : null
+    const next = last === null ? null : { updated: last[0] as number, key: this.#reader.keyOf(last[1] as number) }
+    return { records: this.#records, next, examined: this.#examined }
+  }
+}
+
+/** The place of a position. The record may be gone: then all of its millisecond is read again rather than any of it lost. */
+function placeOf(reader: RecordReader, order: 'newest' | 'oldest', after: Position | Place | null): Place | null {
+  if (after === null || !('key' in after)) return after
+  return [after.updated, reader.recno(after.key as Key) ?? (order === 'newest' ? PLACE_MAX : 0)]
+}
+
+/** Counts in SQL where no candidate needs a test of terms; null where one does. Up to `max + 1`. */
+function countWhole(reader: RecordReader, query: TermQuery, max: number): number | null {
+  const sets = query.allOf.map(termSet)
+  const type = query.type === null ? null : reader.typeId(query.type)
+  if (sets.some((set) => set.size === 0) || (query.type !== null && type === null)) return 0
+  if (query.noneOf.length > 0 || sets.length > 1) return null
+  const from = query.updated?.from ?? -PLACE_MAX
+  const before = query.updated?.before ?? PLACE_MAX
+  const [set] = sets
+  if (set === undefined) return reader.sql.countType.get(type as number, from, before, max + 1)?.[0] ?? 0
+  if (type === null) return reader.sql.countTerms.get(set.size, set.blob, from, before, max + 1)?.[0] ?? 0
+  return reader.sql.countTermsOfType.get(set.size, set.blob, from, before, type, max + 1)?.[0] ?? 0
+}
+
+function countPage(reader: RecordReader, query: TermQuery, after: Place | null, wanted: number): { count: number; examined: number; last: Place | null } {
+  const plan = makePlan(reader, query, after, COUNT_PAGE)
+  let count = 0
+  let examined = 0
+  for (const { place, tested } of plan?.candidates ?? []) {
+    examined++
+    if (tested || isMatch(reader, plan as Plan, place[1] as number)) count++
+    if (count >= wanted || examined >= COUNT_PAGE) return { count, examined, last: place }
+  }
+  return { count, examined, last: null }
+}

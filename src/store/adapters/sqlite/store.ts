@@ -1,0 +1,190 @@
+import { backup } from 'node:sqlite'
+import { closeSync, fsyncSync, openSync } from 'node:fs'
+import type { MessagePort } from 'node:worker_threads'
+import type { Bytes } from '../../../model/resource.ts'
+import { StoreUnavailable, type Commit, type Committed, type RecordStore } from '../../ports.ts'
+import { atMost, BOUNDS, checkAsk, checkCommit, checkKey, checkLimit, checkQuery } from './bounds.ts'
+import { openReader } from './database.ts'
+import { toStoreError } from './errors.ts'
+import { countRecords, findPage } from './find.ts'
+import { findVersionsPage, versionOf, versionsOf } from './history.ts'
+import { exact, type RecordUnit } from './messages.ts'
+import { makeRecordReader, type RecordReader } from './reader.ts'
+import { openLink, startWriter, type Pack, type WriterLink } from './writer-link.ts'
+
+export interface SqliteOptions {
+  readonly path: string
+  /** ms since 1970; times of expiry and of commit ids are compared with it. */
+  readonly now: () => number
+  /** A port from another store's `connect()`: writes go through that store's writer thread. */
+  readonly writer?: MessagePort
+}
+
+/** What a store with a writer thread can do beside its port. */
+export interface Connectable {
+  /** A port to this store's writer thread, for `openSqliteStore({ writer })` on another thread of the process. */
+  connect(): MessagePort
+}
+
+/**
+ * The record store in one SQLite file. Reads run on the calling thread, writes on a writer thread with group commit.
+ * The store that started the thread must be closed last.
+ */
+export async function openSqliteStore(options: SqliteOptions): Promise<RecordStore & Connectable> {
+  const { link, reader } = await openPair(options, 'records', packRecords, makeRecordReader)
+  return { ...reads(reader, options), ...writes(link), connect: () => link.connect(), ...ends(link, reader, options.path) }
+}
+
+interface Item { readonly unit: RecordUnit; readonly puts: number; readonly bytes: number }
+
+/** Opens writer and reader of a file; a failure of either leaves no thread behind. */
+export async function openPair<I, R extends { close(): void }>(
+  options: SqliteOptions, kind: 'records' | 'ledger', pack: Pack<I>, makeReader: (path: string) => R
+): Promise<{ link: WriterLink<I>; reader: R }> {
+  const started = options.writer === undefined ? startWriter(options.path, kind) : undefined
+  const port = options.writer ?? started?.port as MessagePort
+  try {
+    const link = await openLink(port, { now: options.now, pack }, started?.ended)
+    try {
+      return { link, reader: makeReader(options.path) }
+    } catch (error) {
+      await link.close()
+      throw toStoreError(error)
+    }
+  } catch (error) {
+    port.close()
+    await started?.ended
+    throw error
+  }
+}
+
+type Reads = 'get' | 'find' | 'count' | 'versions' | 'version' | 'findVersions' | 'scan' | 'document' | 'outbox'
+
+function reads(reader: RecordReader, options: SqliteOptions): Pick<RecordStore, Reads> {
+  return {
+    async get(keys) {
+      atMost(keys.length, BOUNDS.getKeys, 'keys of a read')
+      const [only] = keys
+      if (keys.length === 1 && only !== undefined) return [reader.readOne(() => reader.byKey(only))]
+      return reader.read(() => keys.map((key) => reader.byKey(key)))
+    },
+    async find(query, ask) {
+      checkQuery(query)
+      checkAsk(ask)
+      return reader.read(() => findPage(reader, query, ask))
+    },
+    async count(query, max) {
+      checkQuery(query)
+      atMost(max, BOUNDS.countMax, 'records of a count')
+      return countRecords(reader, query, max)
+    },
+    async versions(key, before, limit) {
+      checkLimit(limit)
+      return reader.read(() => versionsOf(reader, key, before, limit))
+    },
+    version: async (key, version) => reader.read(() => versionOf(reader, key, version)),
+    async findVersions(query, ask) {
+      checkQuery(query)
+      checkAsk(ask)
+      return reader.read(() => findVersionsPage(reader, query, ask))
+    },
+    async scan(after, limit) {
+      checkLimit(limit)
+      return reader.read(() => reader.scan(after ?? new Uint8Array(), limit))
+    },
+    document: async (name) => reader.readOne(() => reader.document(name, options.now())),
+    async outbox(limit) {
+      checkLimit(limit)
+      return reader.readOne(() => reader.outbox(limit))
+    }
+  }
+}
+
+function writes(link: WriterLink<Item>): Pick<RecordStore, 'commit' | 'take' | 'outboxDone'> {
+  return {
+    async commit(commit) {
+      const size = checkCommit(commit)
+      return await link.send({ unit: { kind: 'commit', commit: exactCommit(commit) }, ...size }) as Committed
+    },
+    async take(name) {
+      checkKey(name)
+      return await link.send({ unit: { kind: 'take', name: exact(name) }, puts: 1, bytes: 0 }) as Bytes | null ?? undefined
+    },
+    async outboxDone(ids) {
+      if (ids.length > 0) await link.send({ unit: { kind: 'outbox-done', ids: ids.map(exact) }, puts: 1, bytes: 0 })
+    }
+  }
+}
+
+function ends(link: WriterLink<Item>, reader: RecordReader, path: string): Pick<RecordStore, 'health' | 'backup' | 'close'> {
+  return {
+    async health() {
+      reader.readOne(() => { reader.sql.health.get() })
+      await link.send({ unit: { kind: 'ping' }, puts: 0, bytes: 0 })
+    },
+    async backup(target) {
+      await copyFile(path, target)
+    },
+    async close() {
+      await link.close()
+      reader.close()
+    }
+  }
+}
+
+const EVERY_PAGE = 0x7fffffff
+
+// One step takes one snapshot, on a thread of libuv: consistent, and writers go on. `wx` also refuses to overwrite.
+async function copyFile(path: string, target: string): Promise<void> {
+  try {
+    closeSync(openSync(target, 'wx', 0o600))
+  } catch {
+    throw new StoreUnavailable('The backup file cannot be made, or exists')
+  }
+  const source = openReader(path, 'records')
+  try {
+    await backup(source, target, { rate: EVERY_PAGE })
+    const handle = openSync(target, 'r+')
+    fsyncSync(handle)
+    closeSync(handle)
+  } catch (error) {
+    throw toStoreError(error)
+  } finally {
+    source.close()
+  }
+}
+
+const GROUP_COMMITS_MAX = 256
+const GROUP_PUTS_MAX = 1_000
+const GROUP_BYTES_MAX = 8 * 2 ** 20
+
+/** Takes units up to the bounds of a group; a unit past them goes alone. */
+export const packRecords: Pack<Item> = (queue) => {
+  let taken = 0
+  let puts = 0
+  let bytes = 0
+  for (const { item } of queue) {
+    puts += item.puts
+    bytes += item.bytes
+    if (taken > 0 && (taken >= GROUP_COMMITS_MAX || puts > GROUP_PUTS_MAX || bytes > GROUP_BYTES_MAX)) break
+    taken++
+  }
+  const group = queue.splice(0, taken)
+  return { units: group.map(({ item }) => item.unit), waiting: group.map((one) => [one]) }
+}
+
+function exactCommit(commit: Commit): Commit {
+  return {
+    id: exact(commit.id),
+    expect: commit.expect.map(({ key, version }) => ({ key: exact(key), version })),
+    puts: commit.puts.map(exactPut),
+    rewrites: commit.rewrites.map(exactPut),
+    erase: commit.erase.map(exact),
+    documents: commit.documents.map((put) => ({ ...put, name: exact(put.name), sealed: put.sealed === null ? null : exact(put.sealed) })),
+    outbox: commit.outbox.map(({ id, sealed }) => ({ id: exact(id), sealed: exact(sealed) }))
+  }
+}
+
+function exactPut<P extends Commit['rewrites'][number]>(put: P): P {
+  return { ...put, key: exact(put.key), c: exact(put.c), terms: exact(put.terms), trail: exact(put.trail), sealed: exact(put.sealed) }
+}

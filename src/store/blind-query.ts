@@ -1,0 +1,61 @@
+import { patientLevelTerms, patientTerm, populationTerm } from '../crypto/blind-index.ts'
+import type { DataKey, KeyRing } from '../crypto/keys.ts'
+import type { Plan, TermAsk } from '../search/query.ts'
+import type { FindAsk, Term, TermQuery } from './ports.ts'
+
+interface BlindOptions {
+  readonly ring: KeyRing
+  readonly termsMax: number
+}
+
+/**
+ * A plan as keyed terms. Null when nothing can match. Patient-level asks need patients to key them by: those of the query,
+ * else those of the reach; without any they are left to confirmation.
+ */
+export async function blindQuery(options: BlindOptions, ask: FindAsk, planned: Plan): Promise<TermQuery | null> {
+  const { ring, termsMax } = options
+  const patients = anchor(ask, planned)
+  const allOf: (readonly Term[])[] = []
+  if (patients !== null) {
+    if (patients.length === 0) return null
+    allOf.push(panelTerms(ring, ask.type, patients))
+  }
+  for (const conjunct of planned.conjuncts) {
+    const terms = await conjunctTerms(options, ask.type, conjunct, patients)
+    if (terms === null || terms.length > termsMax) continue
+    if (terms.length === 0) return null
+    allOf.push(terms)
+  }
+  return { type: ask.type, allOf, noneOf: [], order: ask.order, ...(planned.updated === null ? {} : { updated: planned.updated }) }
+}
+
+function anchor(ask: FindAsk, planned: Plan): readonly string[] | null {
+  if (ask.reach.kind === 'all') return planned.patients
+  if (planned.patients === null) return ask.reach.patients
+  const reach = ask.reach.patients
+  return planned.patients.filter((patient) => reach.includes(patient))
+}
+
+async function conjunctTerms(options: BlindOptions, type: string, conjunct: readonly TermAsk[], patients: readonly string[] | null): Promise<readonly Term[] | null> {
+  const { ring, termsMax } = options
+  if (conjunct[0]?.level !== 'patient') return conjunct.map((ask) => populationTerm(ring, type, ask))
+  if (patients === null || patients.length * conjunct.length * 16 > termsMax) return null
+  const terms: Term[] = []
+  for (const patient of patients) {
+    const key: DataKey | undefined = await ring.patientKey(patient)
+    if (key === undefined) continue
+    for (const ask of conjunct) terms.push(...patientLevelTerms(ring, key, type, ask))
+  }
+  return terms
+}
+
+/** Terms of a panel keep their array identity while the caller's array does, so that the adapter's set cache works. */
+const panels = new WeakMap<readonly string[], Map<string, readonly Term[]>>()
+
+function panelTerms(ring: KeyRing, type: string, patients: readonly string[]): readonly Term[] {
+  let byType = panels.get(patients)
+  if (byType === undefined) panels.set(patients, (byType = new Map()))
+  let terms = byType.get(type)
+  if (terms === undefined) byType.set(type, (terms = patients.map((patient) => patientTerm(ring, type, patient))))
+  return terms
+}

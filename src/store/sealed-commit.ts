@@ -1,0 +1,127 @@
+/** The write side of the sealed store: resources become sealed records with keyed terms, in one commit with their ledger entry. */
+import { createHash } from 'node:crypto'
+import { anyTypeTerm, packTerms, patientLevelTerm, patientPrefix, patientTerm, populationTerm } from '../crypto/blind-index.ts'
+import { seal } from '../crypto/envelope.ts'
+import type { DataKey, KeyRing } from '../crypto/keys.ts'
+import { fault } from '../model/errors.ts'
+import { type Bytes, type Ref, refText, type Resource } from '../model/resource.ts'
+import { compartmentPatients, derivedTargets } from '../search/compartment.ts'
+import { classify } from '../search/classification.ts'
+import { termAsks } from '../search/extract.ts'
+import { derivedFrom } from './derived.ts'
+import type { DocumentPut, Put, ResourceCommit, ResourceStore, ResourceWrite, Row, Term, Written } from './ports.ts'
+import type { SealedStoreOptions } from './sealed-store.ts'
+
+type Read = (refs: readonly Ref[]) => Promise<readonly (Row | undefined)[]>
+
+export function sealedCommit(options: SealedStoreOptions, store: () => ResourceStore): Pick<ResourceStore, 'patientsOf' | 'commit'> {
+  const read: Read = (refs) => store().read(refs)
+  return {
+    patientsOf: (resource, staged) => patientsOf(options.base, read, resource, staged),
+    commit: (commit) => commitResources(options, store(), commit)
+  }
+}
+
+/** Compartment patients of a resource; those of a derived type are the union over its targets, staged ones first. */
+async function patientsOf(base: string, read: Read, resource: Resource, staged: (ref: Ref) => readonly string[] | undefined): Promise<readonly string[]> {
+  const own = compartmentPatients(resource, base)
+  if ((classify(resource.resourceType)?.from.length ?? 0) === 0) return own
+  const patients = new Set(own)
+  const unknown: Ref[] = []
+  for (const target of derivedTargets(resource, base)) {
+    const known = staged(target)
+    if (known === undefined) unknown.push(target)
+    else for (const patient of known) patients.add(patient)
+  }
+  for (const row of unknown.length === 0 ? [] : await read(unknown)) for (const patient of row?.patients ?? []) patients.add(patient)
+  return [...patients].sort()
+}
+
+async function commitResources(options: SealedStoreOptions, store: ResourceStore, commit: ResourceCommit): ReturnType<ResourceStore['commit']> {
+  const { records, ring, random } = options
+  const staged = new Map<string, readonly string[]>()
+  for (const write of commit.writes) staged.set(refText(write.ref), compartmentPatients(write.resource, options.base))
+  const lookup = (ref: Ref): readonly string[] | undefined => staged.get(refText(ref))
+  const sealer = recordSealer(options)
+  const puts: Put[] = []
+  const written: Written[] = []
+  for (const write of commit.writes) {
+    const patients = await store.patientsOf(write.resource, lookup)
+    staged.set(refText(write.ref), patients)
+    const put = await sealer.put(write, patients)
+    puts.push(put)
+    written.push({ ref: write.ref, version: write.expect + 1, deleted: write.deleted, patients, key: put.key, hash: sha256(put.sealed) })
+  }
+  const derived = await derivedFrom(store, commit.writes, lookup, options.base)
+  if (derived.moved.length > 0 && !commit.move) throw fault(403, 'forbidden', `This change moves ${derived.moved[0]} to another patient, which needs the right to move`)
+  const rewrites: Put[] = []
+  for (const { row, patients } of derived.rows) rewrites.push(await sealer.rewrite(row, patients))
+  const outbox = [await commit.audit(written)]
+  const expect = commit.expect.map(({ ref, version }) => ({ key: ring.recordKey(ref.type, ref.id), version }))
+  const locks: DocumentPut[] = commit.locks.map(({ criteria, version }) => ({ name: ring.documentName('lock', criteria), expect: version, expires: null, sealed: random(1) }))
+  const result = await records.commit({
+    id: random(16), expect, puts, rewrites, erase: [], documents: [...locks, ...sealer.keyDocuments()], outbox
+  })
+  if (result.kind === 'conflict') {
+    sealer.dropped()
+    return { kind: 'conflict' }
+  }
+  sealer.adopted()
+  return { kind: 'done', written }
+}
+
+/** Seals resources under their patients' keys; keys made on the way are put in the same commit and adopted when it is done. */
+function recordSealer(options: SealedStoreOptions) {
+  const { ring, tenant, base } = options
+  const made = new Map<string, { key: DataKey; document: { name: Bytes; sealed: Bytes } }>()
+  async function keyOf(patient: string): Promise<DataKey> {
+    const known = made.get(patient)?.key ?? (await ring.patientKey(patient))
+    if (known !== undefined) return known
+    const fresh = await ring.newPatientKey(patient)
+    made.set(patient, fresh)
+    return fresh.key
+  }
+  async function sealWith(resource: Resource, patients: readonly string[], place: { version: number; updated: number; deleted: boolean; body: Uint8Array }): Promise<Put> {
+    const type = resource.resourceType
+    const id = resource.id!
+    const key = ring.recordKey(type, id)
+    const keys = new Map<string, DataKey>()
+    for (const patient of patients) keys.set(patient, await keyOf(patient))
+    const dataKey = patients.length === 1 ? keys.get(patients[0]!)! : await ring.classKey(patients.length === 0 ? 'shared' : 'several')
+    const visibility = patients.flatMap((patient) => [patientTerm(ring, type, patient), anyTypeTerm(ring, patient)])
+    const terms: Term[] = [...visibility]
+    if (!place.deleted) {
+      for (const ask of termAsks(resource, { base, patients })) {
+        if (ask.level === 'population') terms.push(populationTerm(ring, type, ask))
+        else for (const patientKey of keys.values()) terms.push(patientLevelTerm(ring, patientKey, type, ask, key))
+      }
+    }
+    const header = { type, id, version: place.version, updated: place.updated, deleted: place.deleted, patients, labels: labelsOf(resource), references: [] }
+    return {
+      key, type, expect: place.version - 1, updated: place.updated, deleted: place.deleted,
+      c: patients.length === 1 ? patientPrefix(ring, patients[0]!) : key.slice(0, 4),
+      terms: packTerms(terms), trail: packTerms(visibility), sealed: seal({ header, body: place.body, key: dataKey, recordKey: key, tenant })
+    }
+  }
+  return {
+    put: (write: ResourceWrite, patients: readonly string[]) => sealWith(write.resource, patients, {
+      version: write.expect + 1, updated: write.updated, deleted: write.deleted, body: write.json
+    }),
+    async rewrite(row: Row, patients: readonly string[]): Promise<Put> {
+      const put = await sealWith(row.resource(), patients, { version: row.version, updated: row.updated, deleted: row.deleted, body: row.json })
+      return { ...put, expect: row.version }
+    },
+    keyDocuments: (): DocumentPut[] => [...made.values()].map(({ document }) => ({ ...document, expect: 0, expires: null })),
+    adopted: () => made.forEach(({ key }) => ring.adopt(key)),
+    // The keys of a refused commit were never stored; another process may have made the patient's key meanwhile.
+    dropped: () => [...made.keys()].forEach((patient) => ring.forget(patient))
+  }
+}
+
+function labelsOf(resource: Resource): readonly string[] {
+  return (resource.meta?.security ?? []).map((label) => `${label.system ?? ''}|${label.code ?? ''}`)
+}
+
+const sha256 = (bytes: Uint8Array): Bytes => Uint8Array.from(createHash('sha256').update(bytes).digest())
+
+export type { KeyRing }

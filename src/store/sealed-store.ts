@@ -1,0 +1,158 @@
+/**
+ * RecordStore + keys → ResourceStore. Blinds the query, asks the adapter for candidates, opens them, and lets the caller's
+ * `accept` confirm each: the index is a hint, what was opened is the truth.
+ */
+import type { KeyRing } from '../crypto/keys.ts'
+import { SealBroken, open, type Opened } from '../crypto/envelope.ts'
+import { fault } from '../model/errors.ts'
+import type { Ref, Resource } from '../model/resource.ts'
+import { plan } from '../search/plan.ts'
+import type { Plan } from '../search/query.ts'
+import { inReach } from './reach.ts'
+import { blindQuery } from './blind-query.ts'
+import { sealedCommit } from './sealed-commit.ts'
+import type { FindAsk, Found, Position, RecordStore, ResourceStore, Row, Stored } from './ports.ts'
+import { StoreBroken } from './ports.ts'
+
+export interface SealedStoreOptions {
+  readonly records: RecordStore
+  readonly ring: KeyRing
+  readonly tenant: string
+  /** FHIR base URL: references to it are local. */
+  readonly base: string
+  readonly parse: (bytes: Uint8Array) => unknown
+  readonly now: () => number
+  readonly random: (bytes: number) => Uint8Array<ArrayBuffer>
+  /** Terms in one any-of part of a query; above it the part is confirmed after opening instead. */
+  readonly termsMax: number
+}
+
+export function sealedStore(options: SealedStoreOptions): ResourceStore {
+  const { records, ring } = options
+  const openRow = rowOpener(options)
+  const store: ResourceStore = {
+    async read(refs) {
+      await ring.refresh()
+      const rows: (Row | undefined)[] = []
+      for (let start = 0; start < refs.length; start += 1000) {
+        const keys = refs.slice(start, start + 1000).map((ref) => ring.recordKey(ref.type, ref.id))
+        for (const stored of await records.get(keys)) rows.push(stored === undefined ? undefined : await openRow(stored))
+      }
+      return rows
+    },
+    async version(ref, version) {
+      await ring.refresh()
+      const stored = await records.version(ring.recordKey(ref.type, ref.id), version)
+      return stored === undefined ? undefined : await openRow(stored)
+    },
+    async versions(ref, before, limit) {
+      await ring.refresh()
+      const found = await records.versions(ring.recordKey(ref.type, ref.id), before, limit)
+      const rows = await Promise.all(found.map((stored) => openRow(stored)))
+      return rows.filter((row) => row !== undefined)
+    },
+    find: (ask) => find(options, store, openRow, ask),
+    async lockVersion(criteria) {
+      return (await records.document(ring.documentName('lock', criteria)))?.version ?? 0
+    },
+    ...sealedCommit(options, () => store)
+  }
+  return store
+}
+
+type OpenRow = (stored: Stored) => Promise<Row | undefined> | Row | undefined
+
+/** Opens a record; undefined when its key was erased. A record that does not authenticate stops the request: it is an attack or a broken disk. */
+function rowOpener(options: SealedStoreOptions): OpenRow {
+  const { ring, tenant, parse } = options
+  return (stored) => {
+    const opened = open({ sealed: stored.sealed, recordKey: stored.key, type: stored.type, version: stored.version, tenant, ring })
+    if (opened instanceof Promise) return opened.then((late) => (late === undefined ? undefined : rowOf(stored, late, parse)))
+    return opened === undefined ? undefined : rowOf(stored, opened, parse)
+  }
+}
+
+function rowOf(stored: Stored, opened: Opened, parse: (bytes: Uint8Array) => unknown): Row {
+  const { header, body } = opened
+  if (header.deleted !== stored.deleted || header.updated !== stored.updated) throw new SealBroken('A record does not agree with its header')
+  let parsed: Resource | null = null
+  return {
+    type: header.type,
+    id: header.id,
+    version: header.version,
+    updated: header.updated,
+    deleted: header.deleted,
+    patients: header.patients,
+    labels: header.labels,
+    json: body,
+    resource: () => (parsed ??= parse(body) as Resource)
+  }
+}
+
+/** Rows of one type that `accept` confirms, in order, bounded by the rows of the caller's reach that had to be opened. */
+async function find(options: SealedStoreOptions, store: ResourceStore, openRow: OpenRow, ask: FindAsk): Promise<Found> {
+  await options.ring.refresh()
+  const planned = plan(ask.type, ask.filter, { base: options.base, termsMax: options.termsMax })
+  if (planned.empty || ask.limit < 1) return { rows: [], next: null }
+  if (planned.ids !== null) return findByIds(options, store, planned.ids, ask)
+  const query = await blindQuery(options, ask, planned)
+  if (query === null) return { rows: [], next: null }
+  const rows: Row[] = []
+  let last: Position | null = null
+  let after = ask.after
+  let refused = 0
+  let breath = performance.now()
+  for (;;) {
+    // One row more than asked is looked for, so that a next link exists only where another row of this caller does.
+    const limit = Math.min(1000, after === ask.after ? ask.limit + 1 : Math.max(64, ask.limit + 1 - rows.length))
+    const page = await options.records.find(query, { after, limit, examine: 2000 })
+    for (const stored of page.records) {
+      const row = await openRow(stored)
+      if (row === undefined || row.type !== ask.type || !inReach(ask.reach, row)) continue
+      if (await ask.accept(row)) {
+        if (rows.length === ask.limit) return { rows, next: last }
+        rows.push(row)
+        last = { updated: stored.updated, key: stored.key }
+      } else if (++refused > ask.scanRecordsMax) throw tooCostly(planned)
+      if (performance.now() - breath > 10) {
+        await new Promise(setImmediate)
+        breath = performance.now()
+      }
+    }
+    if (page.next === null) return { rows, next: null }
+    after = page.next
+  }
+}
+
+function tooCostly(planned: Plan): Error {
+  const names = planned.unindexed.length === 0 ? 'this search' : planned.unindexed.map((code) => `'${code}'`).join(', ')
+  return fault(422, 'too-costly', `SCAN_RECORDS_MAX was passed: ${names} is not served by an index here; add an indexed parameter (a patient, an identifier) or raise SCAN_RECORDS_MAX`)
+}
+
+async function findByIds(options: SealedStoreOptions, store: ResourceStore, ids: readonly string[], ask: FindAsk): Promise<Found> {
+  const refs: Ref[] = ids.map((id) => ({ type: ask.type, id }))
+  const live: { row: Row; position: Position }[] = []
+  for (const row of await store.read(refs)) {
+    if (row === undefined || row.deleted || row.type !== ask.type || !inReach(ask.reach, row)) continue
+    live.push({ row, position: { updated: row.updated, key: options.ring.recordKey(row.type, row.id) } })
+  }
+  const sign = ask.order === 'newest' ? -1 : 1
+  live.sort((a, b) => sign * comparePositions(a.position, b.position))
+  const rows: Row[] = []
+  let last: Position | null = null
+  for (const { row, position } of live) {
+    if (ask.after !== null && sign * comparePositions(position, ask.after) <= 0) continue
+    if (!(await ask.accept(row))) continue
+    if (rows.length === ask.limit) return { rows, next: last }
+    rows.push(row)
+    last = position
+  }
+  return { rows, next: null }
+}
+
+export function comparePositions(a: Position, b: Position): number {
+  return a.updated - b.updated || Buffer.compare(a.key, b.key)
+}
+
+/** SealBroken and StoreBroken both mean that bytes were changed behind our back. */
+export const isBroken = (error: unknown): boolean => error instanceof SealBroken || error instanceof StoreBroken

@@ -1,0 +1,95 @@
+/**
+ * A ResourceStore with the writes of one request laid over it: reads and searches see what was staged, and one commit at the end
+ * carries the versions that were read as its preconditions. The guard stands above it, so staged rows pass the same policy.
+ */
+import { type Ref, refText, type Resource } from '../model/resource.ts'
+import type { FindAsk, Found, ResourceCommit, ResourceStore, ResourceWrite, Row } from './ports.ts'
+import { inReach } from './reach.ts'
+
+export interface StagedStore extends Omit<ResourceStore, 'commit' | 'patientsOf'> {
+  /** Compartment patients that this resource would have, staged targets first. */
+  patientsOf(resource: Resource): Promise<readonly string[]>
+  /** Stages a version over `current`. `content` of a deletion is the last content. Returns the row as it will be stored. */
+  stage(change: { readonly current: Row | undefined; readonly content: Resource; readonly deleted: boolean; readonly patients: readonly string[] }): Row
+  lock(criteria: string): Promise<void>
+  /** The row as it was staged. */
+  staged(ref: Ref): Row | undefined
+  /** Nothing was staged: there is nothing to commit. */
+  readonly clean: boolean
+  finish(audit: ResourceCommit['audit'], move: boolean): ReturnType<ResourceStore['commit']>
+}
+
+export function stagedStore(store: ResourceStore, now: number): StagedStore {
+  const writes = new Map<string, { write: ResourceWrite; row: Row }>()
+  const reads = new Map<string, { ref: Ref; version: number }>()
+  const locks = new Map<string, number>()
+  const note = (ref: Ref, row: Row | undefined): void => {
+    if (!reads.has(refText(ref))) reads.set(refText(ref), { ref, version: row?.version ?? 0 })
+  }
+  const self: StagedStore = {
+    async read(refs) {
+      const missing = writes.size === 0 ? refs : refs.filter((ref) => !writes.has(refText(ref)))
+      const stored = missing.length === 0 ? [] : await store.read(missing)
+      missing.forEach((ref, index) => note(ref, stored[index]))
+      if (writes.size === 0) return stored
+      const found = new Map(missing.map((ref, index) => [refText(ref), stored[index]]))
+      return refs.map((ref) => writes.get(refText(ref))?.row ?? found.get(refText(ref)))
+    },
+    async version(ref, version) {
+      const staged = writes.get(refText(ref))?.row
+      return staged?.version === version ? staged : store.version(ref, version)
+    },
+    versions: (ref, before, limit) => store.versions(ref, before, limit),
+    find: (ask) => find(store, [...writes.values()].map(({ row }) => row), note, ask),
+    lockVersion: (criteria) => store.lockVersion(criteria),
+    async patientsOf(resource) {
+      return store.patientsOf(resource, (ref) => writes.get(refText(ref))?.row.patients)
+    },
+    stage({ current, content, deleted, patients }) {
+      const ref = { type: content.resourceType, id: content.id! }
+      const before = writes.get(refText(ref))
+      const expect = before?.write.expect ?? current?.version ?? 0
+      const updated = Math.max(now, current?.updated ?? 0)
+      const resource = deleted ? content : stamped(content, expect + 1, updated)
+      const json = Buffer.from(JSON.stringify(resource))
+      const labels = (resource.meta?.security ?? []).map((label) => `${label.system ?? ''}|${label.code ?? ''}`)
+      const row: Row = { ...ref, version: expect + 1, updated, deleted, patients, labels, json, resource: () => resource }
+      writes.set(refText(ref), { write: { ref, expect, deleted, resource, json, updated }, row })
+      return row
+    },
+    async lock(criteria) {
+      if (!locks.has(criteria)) locks.set(criteria, await store.lockVersion(criteria))
+    },
+    staged: (ref) => writes.get(refText(ref))?.row,
+    get clean() {
+      return writes.size === 0
+    },
+    async finish(audit, move) {
+      const expect = [...reads.entries()].filter(([key]) => !writes.has(key)).map(([, read]) => read)
+      return store.commit({
+        writes: [...writes.values()].map(({ write }) => write), expect, move, audit,
+        locks: [...locks].map(([criteria, version]) => ({ criteria, version }))
+      })
+    }
+  }
+  return self
+}
+
+/** versionId and lastUpdated are ours; the rest of meta is the client's. */
+function stamped(resource: Resource, version: number, updated: number): Resource {
+  const { resourceType, id, meta, ...rest } = resource
+  const { versionId: _versionId, lastUpdated: _lastUpdated, ...kept } = meta ?? {}
+  return { resourceType, id: id!, meta: { versionId: String(version), lastUpdated: new Date(updated).toISOString(), ...kept }, ...rest }
+}
+
+async function find(store: ResourceStore, staged: readonly Row[], note: (ref: Ref, row: Row) => void, ask: FindAsk): Promise<Found> {
+  const mine = staged.filter((row) => row.type === ask.type)
+  const hidden = new Set(mine.map((row) => row.id))
+  const found = await store.find(mine.length === 0 ? ask : { ...ask, accept: (row) => !hidden.has(row.id) && ask.accept(row) })
+  for (const row of found.rows) note({ type: row.type, id: row.id }, row)
+  if (mine.length === 0 || ask.after !== null) return found
+  const rows: Row[] = []
+  for (const row of mine) if (!row.deleted && inReach(ask.reach, row) && (await ask.accept(row))) rows.push(row)
+  const all = ask.order === 'newest' ? [...rows.reverse(), ...found.rows] : [...found.rows, ...rows]
+  return { rows: all.slice(0, ask.limit), next: found.next }
+}

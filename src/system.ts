@@ -1,0 +1,145 @@
+/** The composition root: which store, keys, ledger, policies and doors one process (or one worker thread of it) runs on. */
+import { randomBytes, randomUUID } from 'node:crypto'
+import { mkdir, readFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import type { MessagePort } from 'node:worker_threads'
+import { openLedger, type Ledger } from './audit/ledger.ts'
+import { erasureRecord } from './audit/record.ts'
+import { ledgerRows, unionStore } from './audit/ledger-rows.ts'
+import type { Config } from './config.ts'
+import { openKeyRing, type KeyRing } from './crypto/keys.ts'
+import { openFileProvider } from './crypto/providers/file.ts'
+import { fhirHandler, type FhirContext, type Handle } from './fhir/handle.ts'
+import type { PageLink } from './fhir/exchange.ts'
+import type { Caller } from './model/caller.ts'
+import { parseJson } from './model/json.ts'
+import type { Bytes } from './model/resource.ts'
+import { erasePatient } from './store/erase.ts'
+import { makePanel } from './policy/panel.ts'
+import type { Policy } from './policy/policy.ts'
+import { policyCompiler } from './policy/cache.ts'
+import { loadRolePolicies } from './policy/role-policies.ts'
+import { openSqliteLedger } from './store/adapters/sqlite/ledger.ts'
+import { openSqliteStore } from './store/adapters/sqlite/store.ts'
+import type { LedgerStore, RecordStore, ResourceStore } from './store/ports.ts'
+import { sealedStore } from './store/sealed-store.ts'
+
+/** Ports to the writer threads of the process, for a worker thread that runs a system of its own. */
+export interface WriterPorts {
+  readonly store: MessagePort
+  readonly ledger: MessagePort
+}
+
+export interface System {
+  readonly config: Config
+  readonly records: RecordStore
+  readonly ledgerStore: LedgerStore
+  readonly ring: KeyRing
+  readonly ledger: Ledger
+  readonly resources: ResourceStore
+  readonly handle: Handle
+  readonly release: { readonly version: string; readonly date: string }
+  policyOf(caller: Caller): Promise<Policy>
+  /** Rewrites no resource. */
+  rotateKeys(): Promise<{ readonly branchKeys: number }>
+  /** Null: no such patient. */
+  erase(patient: string): Promise<{ readonly erased: number; readonly kept: number } | null>
+  /** The key files were made by this start. */
+  readonly newKeys: boolean
+  /** More ports to the same writers. */
+  connect(): WriterPorts
+  /** Rejects where the store, the keys or the ledger do not answer. */
+  ready(): Promise<void>
+  close(): Promise<void>
+}
+
+/** One tenant a deployment: the name is bound into every sealed record. */
+export const TENANT = 'clinic'
+
+const TERMS_MAX = 512
+
+export interface SystemOptions {
+  readonly config: Config
+  /** Ledger slot: `server` or `cli`. */
+  readonly slot: string
+  readonly writers?: WriterPorts
+  readonly now?: () => number
+  readonly failed?: (error: unknown) => void
+}
+
+export async function openSystem(options: SystemOptions): Promise<System> {
+  const { config, slot, writers, now = Date.now, failed = () => undefined } = options
+  await mkdir(config.dataDir, { recursive: true, mode: 0o700 })
+  await mkdir(dirname(config.store.path), { recursive: true, mode: 0o700 })
+  const records = await openSqliteStore({ path: config.store.path, now, ...(writers === undefined ? {} : { writer: writers.store }) })
+  const ledgerStore = await openSqliteLedger({ path: join(config.dataDir, 'ledger.db'), now, ...(writers === undefined ? {} : { writer: writers.ledger }) })
+  const provider = openFileProvider(config.keys.dir)
+  const ring = await openKeyRing({ provider, documents: keyDocuments(records), tenant: TENANT, now })
+  const ledger = await openLedger({ store: ledgerStore, records, ring, slot, now, spoolDir: config.dataDir, failed })
+  const parse = (bytes: Uint8Array): unknown => parseStored(bytes)
+  const sealed = sealedStore({ records, ring, tenant: TENANT, base: config.fhirBase, parse, now, random, termsMax: TERMS_MAX })
+  const resources = unionStore(sealed, ledgerRows({ store: ledgerStore, ring, scanRecordsMax: config.bounds.scanRecordsMax, base: config.fhirBase }))
+  const panel = makePanel(sealed, now)
+  const roles = loadRolePolicies(await readFile(config.policyFile ?? DEFAULT_POLICY, 'utf8'))
+  const compiler = policyCompiler({ roles, base: config.fhirBase, now, panel: panel.panel })
+  const context: FhirContext = {
+    base: config.fhirBase, store: resources, ledger, compile: compiler.compile, now, newId: randomUUID, links: pageLinks(ring),
+    touched: (written, row) => {
+      if (row !== undefined && panel.touched(row.type, row.resource())) compiler.forget()
+    },
+    bounds: { ...config.bounds, largeEntriesMax: config.bounds.entriesLargeMax }, version: VERSION, date: RELEASED
+  }
+  const release = { version: VERSION, date: RELEASED }
+  return {
+    config, records, ledgerStore, ring, ledger, resources, handle: fhirHandler(context), newKeys: provider.created, release,
+    policyOf: compiler.compile, rotateKeys: () => ring.rotate(),
+    erase: (patient) => erasePatient({
+      records, ring, tenant: TENANT, random,
+      audit: async (keys) => ledger.seal(erasureRecord({ at: now(), requestId: randomUUID(), address: '', caller: null, patient, keys }))
+    }, patient),
+    connect: () => ({ store: records.connect(), ledger: ledgerStore.connect() }),
+    async ready() {
+      await Promise.all([records.health(), ledgerStore.health(), provider.health()])
+    },
+    async close() {
+      await ledger.close()
+      await Promise.all([records.close(), ledgerStore.close()])
+    }
+  }
+}
+
+const VERSION = '0.1.0'
+const RELEASED = '2026-11-23'
+
+const DEFAULT_POLICY = join(import.meta.dirname, '..', 'policy', 'default.json')
+
+export const random = (bytes: number): Bytes => Uint8Array.from(randomBytes(bytes))
+
+/** Stored bytes were checked when they came in; only numbers that a double would change keep their text. */
+function parseStored(bytes: Uint8Array): unknown {
+  return parseJson(bytes, { depthMax: 1000 })
+}
+
+function keyDocuments(records: RecordStore): Parameters<typeof openKeyRing>[0]['documents'] {
+  return {
+    get: (name) => records.document(name),
+    async put(puts) {
+      const documents = puts.map((put) => ({ ...put, expires: null }))
+      const result = await records.commit({ id: random(16), expect: [], puts: [], rewrites: [], erase: [], documents, outbox: [] })
+      return result.kind === 'done'
+    }
+  }
+}
+
+const PAGE_LABEL = 'page'
+
+function pageLinks(ring: KeyRing): FhirContext['links'] {
+  return {
+    seal: (link) => Buffer.from(ring.sealSmall(PAGE_LABEL, Buffer.from(JSON.stringify(link)))).toString('base64url'),
+    open(text) {
+      if (!/^[\w-]{1,20000}$/.test(text)) return undefined
+      const plain = ring.openSmall(PAGE_LABEL, Uint8Array.from(Buffer.from(text, 'base64url')))
+      return plain === undefined ? undefined : (JSON.parse(Buffer.from(plain).toString('utf8')) as PageLink)
+    }
+  }
+}
