@@ -2,4 +2,4 @@ import { refuseOldNode } from './runtime.ts'
 
 refuseOldNode()
 const { serve } = await import('./serve.ts')
-await serve(process.env)
+await serve()

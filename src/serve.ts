@@ -5,6 +5,7 @@ import { ConfigError, type Config, loadConfig } from './config.ts'
 import { capabilityBytes } from './fhir/capabilities.ts'
 import { openLog } from './http/log.ts'
 import { startServer } from './http/server.ts'
+import { smartConfiguration } from './http/well-known.ts'
 import type { Caller } from './model/caller.ts'
 import { loadIssuers } from './oauth/issuers.ts'
 import { openTokens } from './oauth/opaque.ts'
@@ -23,8 +24,8 @@ export interface Running {
 }
 
 /** Runs the server until SIGTERM or SIGINT. Bad settings and keys stop it with one line. */
-export async function serve(env: Readonly<Record<string, string | undefined>>): Promise<Running> {
-  const config = await orOneLine(async () => loadConfig(env))
+export async function serve(): Promise<Running> {
+  const config = await orOneLine(async () => loadConfig())
   const running = await orOneLine(() => startServing(config))
   let closing = false
   const stop = (): void => {
@@ -40,12 +41,12 @@ export async function serve(env: Readonly<Record<string, string | undefined>>): 
 export async function startServing(config: Config): Promise<Running> {
   const log = openLog({ level: config.logLevel })
   const failed = (error: unknown): void => {
-    log.failure('background', error)
+    log.fault('background', error)
     if (isBroken(error)) process.exit(70)
   }
   const system = await openSystem({ config, slot: 'server', failed })
-  if (system.newKeys) log.warn('New keys were made. Without them the data is lost: keep a copy of KEY_URL apart from DATA_DIR')
-  if (config.keys.underDataDir) log.warn('KEY_URL lies under DATA_DIR: whoever copies the data has the keys too. Put it elsewhere for real patients')
+  if (system.newKeys) log.note('warn', 'New keys were made. Without them the data is lost: keep a copy of KEY_URL apart from DATA_DIR')
+  if (config.keys.underDataDir) log.note('warn', 'KEY_URL lies under DATA_DIR: whoever copies the data has the keys too. Put it elsewhere for real patients')
   const issuers = config.trustedIssuersFile === null ? [] : loadIssuers(await readFile(config.trustedIssuersFile, 'utf8'))
   const tokens = openTokens({ store: system.records, ring: system.ring, now: Date.now, random })
   const verifier = openVerifier({ issuers, ownIssuer: config.baseUrl, opaque: tokens, audience: config.fhirBase, now: Date.now })
@@ -54,7 +55,7 @@ export async function startServing(config: Config): Promise<Running> {
   const refusedTokens = refusedRecorder(system, failed)
   const server = await startServer({
     config, types: new Set(allTypes), log, verify: (token) => verifier.verify(token), refused: refusedTokens.refused, ready: system.ready,
-    metadata: () => metadata, wellKnown: { 'smart-configuration': () => smartConfiguration(config) },
+    metadata: () => metadata, wellKnown: { 'smart-configuration': smartConfiguration },
     handle: (request, caller) => (isLarge(request, config) ? bulk.handle(request, caller) : system.handle(request, caller)),
     bodyLimit: async (caller: Caller) => ((await system.policyOf(caller)).largeBundles ? config.bounds.bodyBytesLargeMax : config.bounds.bodyBytesMax),
     unavailable: (error) => error instanceof StoreUnavailable || error instanceof KeysUnavailable
@@ -88,14 +89,6 @@ function refusedRecorder(system: System, failed: (error: unknown) => void) {
       await append(summed.flush(true)).catch(failed)
     }
   }
-}
-
-/** What is true of this server as long as it issues tokens by its command line only. */
-function smartConfiguration(config: Config): string {
-  return JSON.stringify({
-    issuer: config.baseUrl, grant_types_supported: [], capabilities: ['permission-patient', 'permission-user', 'permission-v1', 'permission-v2'],
-    code_challenge_methods_supported: ['S256'], scopes_supported: ['patient/*.cruds', 'user/*.cruds', 'system/*.cruds']
-  })
 }
 
 /** An expected fault of the start is one line on stderr and exit code 78 (EX_CONFIG). */

@@ -4,8 +4,10 @@ import { mkdir, readFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { MessagePort } from 'node:worker_threads'
 import { openLedger, type Ledger } from './audit/ledger.ts'
-import { erasureRecord } from './audit/record.ts'
-import { ledgerRows, unionStore } from './audit/ledger-rows.ts'
+import { erasureRecord, tokenRecord } from './audit/record.ts'
+import { ledgerRows } from './audit/ledger-rows.ts'
+import { unionStore } from './audit/union-store.ts'
+import { verifyLedger, type Verified } from './audit/verify.ts'
 import type { Config } from './config.ts'
 import { openKeyRing, type KeyRing } from './crypto/keys.ts'
 import { openFileProvider } from './crypto/providers/file.ts'
@@ -16,12 +18,13 @@ import { parseJson } from './model/json.ts'
 import type { Bytes } from './model/resource.ts'
 import { erasePatient } from './store/erase.ts'
 import { makePanel } from './policy/panel.ts'
-import type { Policy } from './policy/policy.ts'
-import { policyCompiler } from './policy/cache.ts'
+import { compilePolicy, type Policy, type PolicyContext } from './policy/policy.ts'
 import { loadRolePolicies } from './policy/role-policies.ts'
+import type { TokenEvent } from './oauth/opaque.ts'
+import { grantCaller } from './oauth/verify.ts'
 import { openSqliteLedger } from './store/adapters/sqlite/ledger.ts'
 import { openSqliteStore } from './store/adapters/sqlite/store.ts'
-import type { LedgerStore, RecordStore, ResourceStore } from './store/ports.ts'
+import type { LedgerStore, OutboxEntry, RecordStore, ResourceStore } from './store/ports.ts'
 import { sealedStore } from './store/sealed-store.ts'
 
 /** Ports to the writer threads of the process, for a worker thread that runs a system of its own. */
@@ -46,6 +49,9 @@ export interface System {
   erase(patient: string): Promise<{ readonly erased: number; readonly kept: number } | null>
   /** The key files were made by this start. */
   readonly newKeys: boolean
+  verify(options: { readonly versions: boolean }): Promise<Verified>
+  /** Ledger entries of a token that was minted or revoked by command. */
+  tokenEntries(event: TokenEvent): Promise<readonly OutboxEntry[]>
   /** More ports to the same writers. */
   connect(): WriterPorts
   /** Rejects where the store, the keys or the ledger do not answer. */
@@ -78,25 +84,32 @@ export async function openSystem(options: SystemOptions): Promise<System> {
   const ledger = await openLedger({ store: ledgerStore, records, ring, slot, now, spoolDir: config.dataDir, failed })
   const parse = (bytes: Uint8Array): unknown => parseStored(bytes)
   const sealed = sealedStore({ records, ring, tenant: TENANT, base: config.fhirBase, parse, now, random, termsMax: TERMS_MAX })
-  const resources = unionStore(sealed, ledgerRows({ store: ledgerStore, ring, scanRecordsMax: config.bounds.scanRecordsMax, base: config.fhirBase }))
-  const panel = makePanel(sealed, now)
+  const resources = unionStore(sealed, ledgerRows({
+    store: ledgerStore, ring, base: config.fhirBase, site: new URL(config.baseUrl).host, withQuery: false, sequence: () => ledger.sequence()
+  }))
+  const panel = makePanel(sealed, now, { base: config.fhirBase })
   const roles = loadRolePolicies(await readFile(config.policyFile ?? DEFAULT_POLICY, 'utf8'))
-  const compiler = policyCompiler({ roles, base: config.fhirBase, now, panel: panel.panel })
+  const policies: PolicyContext = { roles, base: config.fhirBase, now, panel: panel.panel }
+  const compile = (caller: Caller): Promise<Policy> => compilePolicy(caller, policies)
   const context: FhirContext = {
-    base: config.fhirBase, store: resources, ledger, compile: compiler.compile, now, newId: randomUUID, links: pageLinks(ring),
-    touched: (written, row) => {
-      if (row !== undefined && panel.touched(row.type, row.resource())) compiler.forget()
-    },
+    base: config.fhirBase, store: resources, ledger, compile, now, newId: randomUUID, links: pageLinks(ring),
+    touched: (row) => panel.touched(row.type, row.resource()),
     bounds: { ...config.bounds, largeEntriesMax: config.bounds.entriesLargeMax }, version: VERSION, date: RELEASED
   }
   const release = { version: VERSION, date: RELEASED }
   return {
     config, records, ledgerStore, ring, ledger, resources, handle: fhirHandler(context), newKeys: provider.created, release,
-    policyOf: compiler.compile, rotateKeys: () => ring.rotate(),
+    policyOf: compile, rotateKeys: () => ring.rotate(),
     erase: (patient) => erasePatient({
       records, ring, tenant: TENANT, random,
       audit: async (keys) => ledger.seal(erasureRecord({ at: now(), requestId: randomUUID(), address: '', caller: null, patient, keys }))
     }, patient),
+    verify: ({ versions }) => verifyLedger({ store: ledgerStore, records, ring, versions }),
+    async tokenEntries({ kind, grant, tokenHash }) {
+      if (grant === null) return []
+      const caller = grantCaller(grant, { issuer: config.baseUrl, tokenHash })
+      return [await ledger.seal(tokenRecord({ at: now(), requestId: randomUUID(), clientRequestId: null, address: '', caller, status: 200, why: kind }))]
+    },
     connect: () => ({ store: records.connect(), ledger: ledgerStore.connect() }),
     async ready() {
       await Promise.all([records.health(), ledgerStore.health(), provider.health()])

@@ -38,7 +38,7 @@ export interface LedgerOptions {
 export interface Ledger {
   /** Name of the slot held. */
   readonly slot: string
-  /** For a write: the entry that its commit carries. */
+  /** For a write: the entry that its commit carries. The record's time becomes that of sealing, here and in `append`. */
   seal(record: AccessRecord): Promise<OutboxEntry>
   /** For a read: durable when it resolves. Rejects with StoreUnavailable when neither store nor spool took it: answer 503. */
   append(record: AccessRecord): Promise<void>
@@ -71,7 +71,7 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
       held = await take()
     }
     const mine = held
-    if (mine.spool?.waiting() === true) await replay(store, mine.spool).catch(failed)
+    if (mine.spool?.waiting() === true) await replay(store, mine.spool, appendMsMax).catch(failed)
     const due = mine.headsAt === null || now() - mine.headsAt >= HEADS_EVERY_MS
     const at = now()
     const mark = due ? mine.sealer.seal(headsRecord(at, mine.headsAt === null ? 'ledger-start' : 'ledger-heads', await sequence.heads()), at) : null
@@ -85,8 +85,7 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
     if (slot === null || !(await lease(slot))) return
     if (spoolDir !== null) {
       const spool = openSpool(spoolPath(spoolDir, slot))
-      await replay(store, spool)
-      await spool.close()
+      await replay(store, spool, appendMsMax).finally(() => spool.close())
     }
     await sequence.pass(log, null)
     await lease(slot, 0)
@@ -99,9 +98,9 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
     get slot() {
       return held.slot
     },
-    seal: async (record) => held.sealer.seal(record, record.at),
+    seal: async (record) => held.sealer.seal(record, now()),
     async append(record) {
-      for (const part of chunked(record)) await put(held.sealer.seal(part, part.at))
+      for (const part of chunked(record)) await put(held.sealer.seal(part, now()))
     },
     sequence: turns,
     async close() {
@@ -180,9 +179,9 @@ function within(work: Promise<void>, msMax: number): Promise<void> {
   })
 }
 
-async function replay(store: LedgerStore, spool: Spool): Promise<void> {
+async function replay(store: LedgerStore, spool: Spool, msMax: number): Promise<void> {
   await spool.replay(async (entry) => {
-    if ((await store.known([entry.id])).length === 0) await store.append(entry)
+    if ((await store.known([entry.id])).length === 0) await within(store.append(entry), msMax)
   })
 }
 

@@ -33,7 +33,7 @@ export interface NamedHead { readonly log: string; readonly seq: number; readonl
 
 export interface AccessRecord {
   readonly v: 1
-  /** ms since 1970. */
+  /** ms since 1970, set anew when the record is sealed. */
   readonly at: number
   readonly requestId: string
   readonly clientRequestId: string | null

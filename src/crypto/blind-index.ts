@@ -22,10 +22,12 @@ export function patientPrefix(ring: TermRing, patient: string): Bytes {
 }
 
 /** Visibility: the record names this compartment patient. */
-export const patientTerm = (ring: TermRing, type: string, patient: string, epoch = ring.epoch): Bytes => visible(ring, 'patient', type, patient, epoch)
+export const patientTerm = (ring: TermRing, type: string, patient: string, epoch = ring.epoch): Bytes =>
+  visible(ring, 'patient', type, patient, epoch)
 
 /** Visibility: the record names this compartment patient and no other. */
-export const onlyTerm = (ring: TermRing, type: string, patient: string, epoch = ring.epoch): Bytes => visible(ring, 'only', type, patient, epoch)
+export const onlyTerm = (ring: TermRing, type: string, patient: string, epoch = ring.epoch): Bytes =>
+  visible(ring, 'only', type, patient, epoch)
 
 /** Visibility: the record, of whatever type, names this compartment patient. */
 export const anyTypeTerm = (ring: TermRing, patient: string, epoch = ring.epoch): Bytes => visible(ring, 'any type', '', patient, epoch)
@@ -72,7 +74,10 @@ function prefixOf(ring: TermRing, patient: string): Uint8Array {
   let known = prefixes.get(ring.terms)
   if (known === undefined) prefixes.set(ring.terms, (known = new LRUCache({ max: 20_000 })))
   let prefix = known.get(patient)
-  if (prefix === undefined) known.set(patient, (prefix = exact(hmac256(ring.terms, lengthPrefixed(['prefix', patient])).subarray(0, PREFIX_BYTES))))
+  if (prefix === undefined) {
+    prefix = exact(hmac256(ring.terms, lengthPrefixed(['prefix', patient])).subarray(0, PREFIX_BYTES))
+    known.set(patient, prefix)
+  }
   return prefix
 }
 
@@ -88,7 +93,9 @@ function homophoneOf(ring: TermRing, recordKey: Bytes): number {
 }
 
 /** The terms of one record are made one after the other. */
-let lastHomophone: { readonly terms: KeyObject | null; readonly record: string; readonly number: number } = { terms: null, record: '', number: 0 }
+let lastHomophone: LastHomophone = { terms: null, record: '', number: 0 }
+
+interface LastHomophone { readonly terms: KeyObject | null; readonly record: string; readonly number: number }
 
 function visible(ring: TermRing, kind: string, type: string, patient: string, epoch: number): Bytes {
   const prefix = prefixOf(ring, patient)

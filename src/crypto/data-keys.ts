@@ -25,6 +25,9 @@ export type Holder = { readonly kind: 'patient'; readonly name: string } | { rea
 /** Branch key (32 bytes), the tenant and the HMAC key of document names. */
 export interface DataKeyPlace { readonly branch: KeyObject; readonly tenant: string; readonly names: KeyObject }
 
+/** A key that counts once its document is put with expect 0. */
+export interface NewDataKey { readonly key: DataKey; readonly document: { readonly name: Bytes; readonly sealed: Bytes } }
+
 /**
  * 12 bytes keyed digest of the holder ‖ 4 bytes keyed digest of those 12. The second part tells a name that was never ours (damage,
  * forgery) from one whose document is gone (erased).
@@ -43,7 +46,7 @@ export function isDataKeyName(names: KeyObject, id: Uint8Array): boolean {
  * A new random data key and its document: format ‖ branch number ‖ check value (16) ‖ nonce ‖ ciphertext ‖ tag. The ciphertext holds
  * the key and its holder, padded to one length for all; AAD binds tenant, key name (hence holder), format, branch and check value.
  */
-export function makeDataKey(place: DataKeyPlace, holder: Holder): { readonly key: DataKey; readonly document: { readonly name: Bytes; readonly sealed: Bytes } } {
+export function makeDataKey(place: DataKeyPlace, holder: Holder): NewDataKey {
   const id = dataKeyName(place.names, holder)
   const name = utf8(holder.name)
   if (name.length === 0 || name.length > HOLDER_BYTES_MAX) throw new RangeError('A key holder has 1 to 64 bytes')

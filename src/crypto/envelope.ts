@@ -96,7 +96,8 @@ function openedWith(input: OpenInput, key: DataKey | undefined): Opened | undefi
   const aead = aeadOf(key)
   const bodyAt = NONCE_AT + aead.nonceBytes
   const aad = additional(input.tenant, type, version, recordKey, sealed)
-  const plain = sealed.length < bodyAt + TAG_BYTES ? undefined : aead.open(key.seal, sealed.subarray(NONCE_AT, bodyAt), aad, sealed.subarray(bodyAt))
+  if (sealed.length < bodyAt + TAG_BYTES) throw new SealBroken('length')
+  const plain = aead.open(key.seal, sealed.subarray(NONCE_AT, bodyAt), aad, sealed.subarray(bodyAt))
   if (plain === undefined) throw new SealBroken('record')
   const { header, bodyAt: start, bodyBytes } = decodeHeader(Buffer.from(plain.buffer, plain.byteOffset, plain.byteLength))
   if (header.type !== type || header.version !== version) throw new SealBroken('place')

@@ -70,8 +70,8 @@ export function decodeHeader(plain: Buffer): { readonly header: Header; readonly
   const [type = '', id = ''] = take(counts[0])
   const [patients, labels, references] = [take(counts[1]), take(counts[2]), take(counts[3])]
   if (at !== text.length) throw new SealBroken('header lengths')
-  const deleted = plain[1] === DELETED
-  return { header: { type, id, version: plain.readUInt32LE(10), updated: plain.readDoubleLE(22), deleted, patients, labels, references }, bodyAt, bodyBytes }
+  const [version, updated, deleted] = [plain.readUInt32LE(10), plain.readDoubleLE(22), plain[1] === DELETED]
+  return { header: { type, id, version, updated, deleted, patients, labels, references }, bodyAt, bodyBytes }
 }
 
 const FORMAT = 1

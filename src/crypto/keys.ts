@@ -2,14 +2,15 @@ import { createSecretKey, type KeyObject } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
 import type { Bytes } from '../model/resource.ts'
 import { exact, lengthPrefixed } from './bytes.ts'
-import { CLASS_KINDS, dataKeyName, isDataKeyName, makeDataKey, openDataKey, type ClassKind, type DataKey, type DataKeyPlace } from './data-keys.ts'
+import { CLASS_KINDS, dataKeyName, isDataKeyName, makeDataKey, openDataKey } from './data-keys.ts'
+import type { ClassKind, DataKey, DataKeyPlace, NewDataKey } from './data-keys.ts'
 import { KeysBroken, SealBroken } from './errors.ts'
 import { CACHE_MS, isFresh, makeKeyCache, type KeyCache } from './key-cache.ts'
 import { hmac256 } from './mac.ts'
 import { makeRoot, readRoot, rootDocument, rotateRoots, tenantKeys, type RootPlace, type TenantKeys } from './root-keys.ts'
 import { openWith, sealWith } from './small.ts'
 
-export type { ClassKind, DataKey } from './data-keys.ts'
+export type { ClassKind, DataKey, NewDataKey } from './data-keys.ts'
 export type { KeyDocumentPut, KeyDocuments } from './root-keys.ts'
 
 /**
@@ -26,7 +27,7 @@ export interface KeyRing {
   /** Name of the document that holds a patient's key; removing it erases what the key sealed. */
   patientKeyName(patient: string): Bytes
   /** The caller puts the document with expect 0 in its commit and then adopts the key. */
-  newPatientKey(patient: string): Promise<{ readonly key: DataKey; readonly document: { readonly name: Bytes; readonly sealed: Bytes } }>
+  newPatientKey(patient: string): Promise<NewDataKey>
   adopt(key: DataKey): void
   forget(patient: string): void
   classKey(kind: ClassKind): Promise<DataKey>
@@ -141,7 +142,7 @@ class Ring implements KeyRing {
     return this.keyById(this.patientKeyName(patient))
   }
 
-  async newPatientKey(patient: string) {
+  async newPatientKey(patient: string): Promise<NewDataKey> {
     const drops = this.#cache.drops
     const { place, at } = await this.#place()
     const made = makeDataKey(place, { kind: 'patient', name: patient })

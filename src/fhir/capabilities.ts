@@ -2,7 +2,7 @@
 import type { FhirRequest, FhirResponse } from '../model/interaction.ts'
 import { allTypes, classify } from '../search/classification.ts'
 import { searchParams } from '../search/parameters.ts'
-import { isSearchable } from '../search/parse.ts'
+import { kindOf } from '../search/types/special.ts'
 import { interactions } from './interactions/index.ts'
 import { jsonReply } from './reply.ts'
 
@@ -65,6 +65,6 @@ function resourceEntry(type: string): unknown {
     conditionalUpdate: true,
     conditionalDelete: 'single',
     referencePolicy: ['literal', 'logical', 'local'],
-    searchParam: searchParams(type).filter(isSearchable).map((param) => ({ name: param.code, type: param.kind }))
+    searchParam: searchParams(type).filter((param) => kindOf(param) !== null).map((param) => ({ name: param.code, type: param.kind }))
   }
 }

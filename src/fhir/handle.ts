@@ -2,14 +2,14 @@
  * The FHIR door: compile the caller's policy, guard the store, run the interaction, and record the access durably before the reply
  * leaves (DESIGN.md §3 steps 4 to 8). Batch entries come through here again.
  */
-import { type AccessInput, accessRecord, type EntryAccess } from '../audit/record.ts'
+import { type AccessInput, accessRecord, type EntryAccess, entryAccess } from '../audit/record.ts'
 import type { Ledger } from '../audit/ledger.ts'
 import type { Caller } from '../model/caller.ts'
 import { FhirError, fault } from '../model/errors.ts'
 import type { FhirRequest, FhirResponse } from '../model/interaction.ts'
 import { guard } from '../policy/guard.ts'
 import type { Policy } from '../policy/policy.ts'
-import type { ResourceStore, Row, Written } from '../store/ports.ts'
+import type { ResourceStore, Row } from '../store/ports.ts'
 import { stagedStore } from '../store/staged-store.ts'
 import { bundleIn, entriesOf } from './bundle/entries.ts'
 import { bundleResponse } from './bundle/response.ts'
@@ -24,8 +24,8 @@ export interface FhirContext {
   readonly store: ResourceStore
   readonly ledger: Ledger
   readonly compile: (caller: Caller) => Promise<Policy>
-  /** Called for each version written, so that what is cached of it goes. */
-  readonly touched: (written: Written, content: Row | undefined) => void
+  /** Called for each row written (of a deletion, its last content), so that what is cached of it goes. */
+  readonly touched: (row: Row) => void
   readonly now: () => number
   readonly newId: () => string
   readonly links: Site['links']
@@ -74,8 +74,7 @@ async function attempts(session: Session, request: FhirRequest, run: Run, record
     const now = context.now()
     const staged = stagedStore(context.store, now)
     const guarded = guard(staged, policy, {
-      base: context.base, now, newId: context.newId, scanRecordsMax: context.bounds.scanRecordsMax,
-      entriesMax: policy.largeBundles ? context.bounds.largeEntriesMax : context.bounds.entriesMax
+      base: context.base, now, newId: context.newId, scanRecordsMax: context.bounds.scanRecordsMax
     })
     const input = (status: number): AccessInput => ({ at: now, request, caller, status, disclosed: guarded.disclosed() })
     let response: FhirResponse
@@ -93,7 +92,7 @@ async function attempts(session: Session, request: FhirRequest, run: Run, record
     }
     const done = await staged.finish((written) => context.ledger.seal(accessRecord({ ...input(response.status), written })), policy.move)
     if (done.kind === 'done') {
-      for (const written of done.written) context.touched(written, staged.staged(written.ref))
+      for (const row of staged.stagedRows()) context.touched(row)
       return { response, disclosed }
     }
     await new Promise((resolve) => setTimeout(resolve, Math.random() * Math.min(50, attempt * 2)))
@@ -128,8 +127,9 @@ async function batch(session: Session, request: FhirRequest, entries: readonly u
   for (const entry of entriesOf(request, context.base, entries)) {
     const { response, disclosed } = await batchEntry(session, entry.request)
     responses.push(response)
-    const known = entry.request instanceof FhirError ? null : entry.request
-    access.push({ interaction: known?.interaction ?? 'operation', type: known?.type ?? null, id: known?.id ?? null, status: response.status, resources: disclosed })
+    // An entry that names nothing is recorded by its refusal alone.
+    const named = entry.request instanceof FhirError ? { ...request, type: null, id: null, params: [] } : entry.request
+    access.push(entryAccess(named, response.status, disclosed))
   }
   await context.ledger.append(accessRecord({ at: context.now(), request, caller, status: 200, entries: access }))
   return bundleResponse('batch', responses, isPretty(request))

@@ -8,6 +8,9 @@ export const NUMBER_TEXT_MAX = 64
 /** Objects with more keys than this compare them in a Set, so that no body costs quadratic time. */
 const LISTED_KEYS_MAX = 16
 
+/** A whole number of so many digits is exact in a double. */
+const SAFE_DIGITS = 15
+
 const OBJECT = 1
 const ARRAY = 2
 const FNV_START = 0x811c9dc5
@@ -22,13 +25,14 @@ const FORBIDDEN_HASHES = [...FORBIDDEN_KEYS].map((key) => hashOf(Buffer.from(key
  * not give back (`1.50`, 20 digits) becomes a RawJson; see decimal.ts.
  */
 export function parseJson(bytes: Uint8Array, bounds: { readonly depthMax: number }): unknown {
-  const body = bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? bytes.subarray(3) : bytes
+  const start = bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? 3 : 0
+  const body = Buffer.from(bytes.buffer, bytes.byteOffset + start, bytes.length - start)
   if (!isUtf8(body)) throw fault(400, 'structure', 'The body is not UTF-8')
   const scan = new Scan(body, bounds.depthMax)
   scan.run()
   let value: unknown
   try {
-    value = JSON.parse(textOf(body, 0, body.length))
+    value = JSON.parse(body.toString('utf8'))
   } catch {
     throw fault(400, 'structure', 'The body is not JSON')
   }
@@ -60,7 +64,7 @@ function restoreNumbers(root: unknown, numbers: readonly ExactNumber[]): unknown
  */
 class Scan {
   readonly exactNumbers: ExactNumber[] = []
-  readonly #bytes: Uint8Array
+  readonly #bytes: Buffer
   readonly #depthMax: number
   #depth = 0
   /** Per level: OBJECT or ARRAY; index in an array, or where the current key lies; where the level's keys start in the lists below. */
@@ -71,7 +75,7 @@ class Scan {
   /** Keys of all open objects: hash, start and end of each. */
   readonly #keys: number[] = []
 
-  constructor(bytes: Uint8Array, depthMax: number) {
+  constructor(bytes: Buffer, depthMax: number) {
     this.#bytes = bytes
     this.#depthMax = depthMax
     this.#kind = new Uint8Array(depthMax + 1)
@@ -150,7 +154,7 @@ class Scan {
   }
 
   #hex(from: number): number {
-    const text = textOf(this.#bytes, from, from + 4)
+    const text = this.#bytes.toString('utf8', from, from + 4)
     return /^[0-9A-Fa-f]{4}$/.test(text) ? parseInt(text, 16) : 0
   }
 
@@ -209,7 +213,7 @@ class Scan {
   }
 
   #keyText(from: number, to: number): string {
-    const text = textOf(this.#bytes, from, to)
+    const text = this.#bytes.toString('utf8', from, to)
     if (!text.includes('\\')) return text
     try {
       return JSON.parse(`"${text}"`) as string
@@ -222,14 +226,13 @@ class Scan {
   #number(from: number): number {
     const bytes = this.#bytes
     let at = from + 1
-    let plain = true
+    let digits = bytes[from] !== 0x2d
     for (let byte = bytes[at]; byte !== undefined && isNumberByte(byte); byte = bytes[++at]) {
-      if (byte < 0x30) plain = false
-      else if (byte > 0x39) plain = false
+      if (byte < 0x30 || byte > 0x39) digits = false
     }
-    if (plain && at - from <= 15 && bytes[from] !== 0x2d) return at - 1
+    if (digits && at - from <= SAFE_DIGITS) return at - 1
     if (at - from > NUMBER_TEXT_MAX) throw fault(400, 'value', `A number has more than ${NUMBER_TEXT_MAX} characters`)
-    const text = textOf(bytes, from, at)
+    const text = bytes.toString('latin1', from, at)
     const value = Number(text)
     if (value === Infinity || value === -Infinity) throw fault(400, 'value', 'A number is out of range')
     if (String(value) !== text) this.exactNumbers.push({ path: this.#path(), text })
@@ -248,8 +251,6 @@ class Scan {
 
 const isNumberByte = (byte: number): boolean =>
   (byte >= 0x30 && byte <= 0x39) || byte === 0x2e || byte === 0x65 || byte === 0x45 || byte === 0x2b || byte === 0x2d
-
-const textOf = (bytes: Uint8Array, from: number, to: number): string => Buffer.from(bytes.buffer, bytes.byteOffset + from, Math.max(0, Math.min(to, bytes.length) - from)).toString('utf8')
 
 function hashOf(bytes: Uint8Array): number {
   let hash = FNV_START

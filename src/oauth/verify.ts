@@ -79,7 +79,7 @@ function refuse(cause: unknown): never {
   throw tokenRefused(cause instanceof ClaimRefused ? undefined : cause)
 }
 
-function grantCaller(grant: OpaqueGrant, place: { readonly issuer: string; readonly tokenHash: string }): Caller {
+export function grantCaller(grant: OpaqueGrant, place: { readonly issuer: string; readonly tokenHash: string }): Caller {
   const { scope, patient, fhirUser, roles, purposes, client, subject, expires } = grant
   return Object.freeze({
     issuer: place.issuer, subject, client, scope, patient, encounter: null, fhirUser, roles, purposes,

@@ -80,13 +80,14 @@ export const writableOf = (type: string, grants: readonly Grant[]): Writable | n
 /** Whether a parameter reads only what every one of the grants hides. */
 export const hiddenBy = (grants: readonly Grant[], param: SearchParam): boolean => grants.every(({ mask }) => mask !== null && mask.hides(param))
 
+/** Whether the grant allows every row of the type that the tenant has: only then may a caller name a new id without learning which are taken. */
+export const isWholeTenant = ({ reach, filter, clearance }: Grant): boolean => reach.kind === 'all' && filter.kind === 'all' && clearance === 'V'
+
 export const isOfNoPatient = (kind: Classification['kind']): boolean => kind === 'shared' || kind === 'by-reference'
 
 export const CONFIDENTIALITY = 'http://terminology.hl7.org/CodeSystem/v3-Confidentiality'
 
-const WITHIN: Readonly<Record<Clearance, ReadonlySet<string>>> = {
-  N: new Set(['U', 'L', 'M', 'N']), R: new Set(['U', 'L', 'M', 'N', 'R']), V: new Set(['U', 'L', 'M', 'N', 'R', 'V'])
-}
+const WITHIN = { N: new Set(['U', 'L', 'M', 'N']), R: new Set(['U', 'L', 'M', 'N', 'R']) }
 
 /** Cheap checks first: the filter may have to parse the row. */
 function allows(grant: Grant, row: GrantRow, matches: MatchesFilter): boolean {
@@ -94,9 +95,9 @@ function allows(grant: Grant, row: GrantRow, matches: MatchesFilter): boolean {
     && (grant.filter.kind === 'all' || (grant.filter.kind !== 'none' && matches(grant.filter)))
 }
 
-/** A confidentiality code that v3 does not have is above every clearance. */
+/** A confidentiality code that v3 does not have is as confidential as can be. */
 function isCleared(clearance: Clearance, labels: readonly string[]): boolean {
-  return labels.every((label) => !label.startsWith(`${CONFIDENTIALITY}|`) || WITHIN[clearance].has(label.slice(CONFIDENTIALITY.length + 1)))
+  return clearance === 'V' || labels.every((label) => !label.startsWith(`${CONFIDENTIALITY}|`) || WITHIN[clearance].has(label.slice(CONFIDENTIALITY.length + 1)))
 }
 
 const sets = new WeakMap<readonly string[], ReadonlySet<string>>()

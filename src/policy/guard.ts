@@ -6,60 +6,51 @@ import { fault, notFound } from '../model/errors.ts'
 import { type Ref, refText, type Resource } from '../model/resource.ts'
 import { matches } from '../search/match.ts'
 import { searchParam } from '../search/parameters.ts'
-import type { GuardedStore, Right, Row, SearchAsk, Seen } from '../store/ports.ts'
+import { and, or } from '../search/query.ts'
+import type { guarded, GuardedStore, Right, Row, SearchAsk, Seen } from '../store/ports.ts'
 import type { StagedStore } from '../store/staged-store.ts'
+import { type Grant, grantsFor, hiddenBy, maskOf, reachOf, writableOf } from './grants.ts'
 import { isSubsetted } from './mask.ts'
-import { allowedBy, type Policy, type TypePolicy } from './policy.ts'
+import type { Policy } from './policy.ts'
 
 export interface GuardContext {
   readonly base: string
   readonly now: number
   readonly newId: () => string
   readonly scanRecordsMax: number
-  readonly entriesMax: number
 }
 
 export function guard(store: StagedStore, policy: Policy, context: GuardContext): GuardedStore {
   const disclosed = new Map<string, Row>()
   const eyes = lens(policy, context)
-  const { allowed, see } = eyes
-  const reveal = (row: Row): Seen => {
-    disclosed.set(`${refText(row)}/${row.version}`, row)
-    return see(row)
+  const reveal = (seen: Seen): Seen => {
+    disclosed.set(`${refText(seen.row)}/${seen.row.version}`, seen.row)
+    return seen
   }
-  const current = async (ref: Ref): Promise<Row | undefined> => (await store.read([ref]))[0]
-  const self: Omit<GuardedStore, never> = {
+  /** A version is there iff the caller may see the current one (of a deleted row: its last content). */
+  const current = async (ref: Ref): Promise<Seen | undefined> => {
+    eyes.require(ref.type, 'r')
+    const [row] = await store.read([ref])
+    return row === undefined ? undefined : eyes.look(row, 'r')
+  }
+  const self: Omit<GuardedStore, typeof guarded> = {
     fingerprint: policy.fingerprint,
-    entriesMax: context.entriesMax,
-    require: eyes.require,
+    require: (type, right) => void eyes.require(type, right),
     async read(ref) {
-      eyes.require(ref.type, 'r')
-      const row = await current(ref)
-      return row !== undefined && allowed(row, 'r') ? reveal(row) : undefined
+      const seen = await current(ref)
+      return seen === undefined ? undefined : reveal(seen)
     },
     async version(ref, version) {
-      eyes.require(ref.type, 'r')
       const now = await current(ref)
-      if (now === undefined || !allowed(now, 'r')) return undefined
-      const row = now.version === version ? now : await store.version(ref, version)
-      return row !== undefined && allowed(row, 'r') ? reveal(row) : undefined
+      if (now === undefined) return undefined
+      const row = now.row.version === version ? now.row : await store.version(ref, version)
+      const seen = row === undefined ? undefined : eyes.look(row, 'r')
+      return seen === undefined ? undefined : reveal(seen)
     },
-    async history(ref, before, limit) {
-      eyes.require(ref.type, 'r')
-      const now = await current(ref)
-      if (now === undefined || !allowed(now, 'r')) return []
-      const seen: Seen[] = []
-      for (let from = before; ; ) {
-        const rows = await store.versions(ref, from, limit)
-        for (const row of rows) if (seen.length < limit && allowed(row, 'r')) seen.push(reveal(row))
-        const last = rows.at(-1)
-        if (last === undefined || rows.length < limit || seen.length === limit) return seen
-        from = last.version
-      }
-    },
+    history: async (ref, before, limit) => ((await current(ref)) === undefined ? [] : visibleVersions(ref, before, limit)),
     async search(ask) {
       const found = await store.find(eyes.findAsk(ask))
-      return { rows: found.rows.map(reveal), next: found.next }
+      return { rows: found.rows.map((row) => reveal(eyes.look(row, 's')!)), next: found.next }
     },
     async count(ask, max) {
       const found = await store.find({ ...eyes.findAsk(ask), after: null, limit: max })
@@ -70,86 +61,109 @@ export function guard(store: StagedStore, policy: Policy, context: GuardContext)
     disclosed: () => [...disclosed.values()]
   }
   return self as GuardedStore
+
+  async function visibleVersions(ref: Ref, before: number | null, limit: number): Promise<readonly Seen[]> {
+    const shown: Seen[] = []
+    for (let from = before; ; ) {
+      const rows = await store.versions(ref, from, limit)
+      for (const row of rows) {
+        const seen = shown.length < limit ? eyes.look(row, 'r') : undefined
+        if (seen !== undefined) shown.push(reveal(seen))
+      }
+      const last = rows.at(-1)
+      if (last === undefined || rows.length < limit || shown.length === limit) return shown
+      from = last.version
+    }
+  }
 }
 
 type Lens = ReturnType<typeof lens>
 
 /** What this caller may see of a row, and of which rows. */
 function lens(policy: Policy, context: GuardContext) {
-  const typed = (type: string): TypePolicy => policy.forType(type)
-  const matcher = (row: Row) => (filter: Parameters<typeof matches>[0]) => matches(filter, row.resource(), { base: context.base })
-  const allowed = (row: Row, right: Right): boolean => {
-    const grants = typed(row.type).rights[right]
-    return grants !== undefined && allowedBy(grants, row, matcher(row))
-  }
-  const see = (row: Row): Seen => {
-    const mask = typed(row.type).mask
+  const matchContext = { base: context.base }
+  const grantsOf = (row: Row, right: Right): readonly Grant[] =>
+    grantsFor(policy.forType(row.type).rights[right], row, (filter) => matches(filter, row.resource(), matchContext))
+  const seen = (row: Row, grants: readonly Grant[]): Seen => {
+    const mask = grants.length === 0 ? policy.forType(row.type).mask : maskOf(row.type, grants)
     if (mask === null) return { row, masked: false, json: () => row.json, resource: () => row.resource() }
     let shown: Resource | null = null
     const resource = (): Resource => (shown ??= mask.apply(row.resource()))
     return { row, masked: true, json: () => Buffer.from(JSON.stringify(resource())), resource }
   }
-  const require = (type: string, right: Right): void => {
-    if ((typed(type).rights[right]?.length ?? 0) === 0) throw fault(403, 'forbidden', `Neither scope nor role allows this interaction on ${type}`)
+  /** The row as a right shows it; undefined where no grant of the right has it. */
+  const look = (row: Row, right: Right): Seen | undefined => {
+    const grants = grantsOf(row, right)
+    return grants.length === 0 ? undefined : seen(row, grants)
+  }
+  const require = (type: string, right: Right): readonly Grant[] => {
+    const grants = policy.forType(type).rights[right] ?? []
+    if (grants.length === 0) throw fault(403, 'forbidden', `Neither scope nor role allows this interaction on ${type}`)
+    return grants
   }
   const findAsk = (ask: SearchAsk): Parameters<StagedStore['find']>[0] => {
-    require(ask.type, 's')
-    const { mask, rights } = typed(ask.type)
+    const grants = require(ask.type, 's')
     for (const code of ask.codes) {
       const param = searchParam(ask.type, code)
-      if (param !== undefined && mask?.hides(param)) throw fault(403, 'forbidden', `The search parameter '${code}' reads elements that are hidden from this role`)
+      if (param !== undefined && hiddenBy(grants, param)) throw fault(403, 'forbidden', `The search parameter '${code}' reads elements that are hidden from this role`)
     }
-    const accept = (row: Row): boolean =>
-      allowed(row, 's') && (ask.filter.kind === 'all' || matches(ask.filter, see(row).resource(), { base: context.base }))
-    return {
-      type: ask.type, reach: reachOf(rights.s ?? []), filter: ask.filter, accept, order: ask.order, after: ask.after,
-      limit: ask.limit, scanRecordsMax: context.scanRecordsMax
+    const accept = (row: Row): boolean => {
+      const shown = look(row, 's')
+      return shown !== undefined && (ask.filter.kind === 'all' || matches(ask.filter, shown.resource(), matchContext))
     }
+    const filter = and([ask.filter, or(grants.map((grant) => grant.filter))])
+    return { type: ask.type, reach: reachOf(grants), filter, accept, order: ask.order, after: ask.after, limit: ask.limit, scanRecordsMax: context.scanRecordsMax }
   }
-  return { allowed, see, require, findAsk, typed }
+  return { look, require, findAsk, grantsOf, seen }
 }
 
 /** The writing half: the image before and the image after must both lie within the caller's grants. */
-function writer(store: StagedStore, policy: Policy, eyes: Lens, context: GuardContext, reveal: (row: Row) => Seen): Pick<GuardedStore, 'create' | 'update' | 'remove'> {
-  const { allowed, see, typed } = eyes
+function writer(store: StagedStore, policy: Policy, eyes: Lens, context: GuardContext, reveal: (seen: Seen) => Seen): Pick<GuardedStore, 'create' | 'update' | 'remove'> {
   async function stage(content: Resource, current: Row | undefined, right: 'c' | 'u'): Promise<Seen> {
     const patients = await store.patientsOf(content)
     const row = store.stage({ current, content, deleted: false, patients })
-    if (!allowed(row, right)) throw fault(403, 'forbidden', `The resource as written lies outside what this caller may ${right === 'c' ? 'create' : 'update'}`)
+    if (eyes.grantsOf(row, right).length === 0) throw fault(403, 'forbidden', `The resource as written lies outside what this caller may ${right === 'c' ? 'create' : 'update'}`)
     if (current !== undefined && !current.deleted && !policy.move && differs(current.patients, patients)) {
       throw fault(403, 'forbidden', 'The change moves the resource to another patient, which needs the right to move')
     }
-    return allowed(row, 'r') ? reveal(row) : see(row)
+    const shown = eyes.look(row, 'r')
+    return shown === undefined ? eyes.seen(row, []) : reveal(shown)
+  }
+  /** What is stored when this caller writes: hidden parts come from the stored version, and only writable elements may differ. */
+  function merged(written: Resource, before: Row | null, grants: readonly Grant[]): Resource {
+    const type = written.resourceType
+    const stored = before === null ? null : before.resource()
+    const whole = maskOf(type, grants)?.merge(written, stored) ?? written
+    writableOf(type, grants)?.check(whole, stored)
+    return whole
   }
   return {
     async create(resource, id) {
-      eyes.require(resource.resourceType, 'c')
+      const grants = eyes.require(resource.resourceType, 'c')
       refuseSubsetted(resource)
-      const merged = typed(resource.resourceType).mask?.merge(resource, null) ?? resource
-      return stage({ ...merged, id: id ?? context.newId() }, undefined, 'c')
+      return stage({ ...merged(resource, null, grants), id: id ?? context.newId() }, undefined, 'c')
     },
     async update(resource, ifMatch) {
-      eyes.require(resource.resourceType, 'u')
+      const grants = eyes.require(resource.resourceType, 'u')
       refuseSubsetted(resource)
       const ref = { type: resource.resourceType, id: resource.id }
       const [stored] = await store.read([ref])
-      const current = stored !== undefined && allowed(stored, 'u') ? stored : undefined
+      const before = stored === undefined ? [] : eyes.grantsOf(stored, 'u')
+      const current = before.length === 0 ? undefined : stored
       if (ifMatch !== null && current?.version !== ifMatch) throw preconditionFailed()
-      const { mask } = typed(ref.type)
       if (current === undefined || current.deleted) {
         // A hidden row must answer like an absent one, so only a caller to whom nothing of the type is hidden may name a new id.
-        if (current === undefined && (stored !== undefined || !ownsType(eyes, ref.type))) throw notFound()
-        eyes.require(ref.type, 'c')
-        return { seen: await stage(mask?.merge(resource, null) ?? resource, current, 'c'), created: true }
+        if (current === undefined && (stored !== undefined || !grants.some(isWholeTenant))) throw notFound()
+        return { seen: await stage(merged(resource, null, eyes.require(ref.type, 'c')), current, 'c'), created: true }
       }
-      const merged = mask?.merge(resource, current.resource()) ?? resource
-      if (!policy.relabel && dropsLabel(current, merged)) throw fault(403, 'forbidden', 'A security label may be removed only by a role that may relabel', `${ref.type}.meta.security`)
-      return { seen: await stage(merged, current, 'u'), created: false }
+      const whole = merged(resource, current, before)
+      if (!policy.relabel && dropsLabel(current, whole)) throw fault(403, 'forbidden', 'A security label may be removed only by a role that may relabel', `${ref.type}.meta.security`)
+      return { seen: await stage(whole, current, 'u'), created: false }
     },
     async remove(ref, ifMatch) {
       eyes.require(ref.type, 'd')
       const [row] = await store.read([ref])
-      if (row === undefined || row.deleted || !allowed(row, 'd')) {
+      if (row === undefined || row.deleted || eyes.grantsOf(row, 'd').length === 0) {
         if (ifMatch !== null) throw preconditionFailed()
         return undefined
       }
@@ -159,10 +173,9 @@ function writer(store: StagedStore, policy: Policy, eyes: Lens, context: GuardCo
   }
 }
 
-const preconditionFailed = (): Error => fault(412, 'conflict', 'If-Match does not name the current version')
+const isWholeTenant = (grant: Grant): boolean => grant.reach.kind === 'all' && grant.filter.kind === 'all' && grant.clearance === 'V'
 
-const ownsType = (eyes: Lens, type: string): boolean =>
-  (eyes.typed(type).rights.u ?? []).some((grant) => grant.reach.kind === 'all' && grant.filter.kind === 'all')
+const preconditionFailed = (): Error => fault(412, 'conflict', 'If-Match does not name the current version')
 
 const differs = (a: readonly string[], b: readonly string[]): boolean => [...a].sort().join() !== [...b].sort().join()
 

@@ -2,7 +2,7 @@ import { fault, type FhirError } from '../model/errors.ts'
 import type { Resource } from '../model/resource.ts'
 import { listElements, type Listed } from './element-paths.ts'
 import { equal, isObject, type JsonObject } from './json-parts.ts'
-import { pruneMember } from './prune.ts'
+import { isForeign, isHidden, pruneMember } from './prune.ts'
 
 /** The merge behind `Mask.merge` (mask.ts). `listed` is the mask's tree, the resource's frame included. */
 export function mergeMasked(listed: Listed, written: Resource, stored: Resource | null): Resource {
@@ -45,28 +45,32 @@ function mergeObject(listed: Listed, written: JsonObject, stored: JsonObject, pa
   return merged
 }
 
+/** What is hidden is told by the tree alone, so that a refusal is the same whether or not the stored version has the element. */
 function mergeMember(listed: Listed, key: string, written: unknown, stored: unknown, path: string): unknown {
-  const shown = stored === undefined ? undefined : pruneMember(listed, key, stored)
-  if (equal(shown, stored)) {
-    if (written !== undefined) refuseHidden(listed, key, written, path)
-    return written
+  if (isHidden(listed, key)) {
+    if (written !== undefined) throw hiddenWritten(path)
+    return stored
   }
-  if (equal(written, shown)) return stored
-  if ((written !== undefined && !isObject(written)) || !isObject(stored)) {
-    throw shown === undefined ? hiddenWritten(path)
-      : fault(422, 'business-rule', 'This list has parts that you do not see: it can only be sent back as it was read', path)
+  const place = childOf(listed, key)
+  if (place.only.length === 0 && (isObject(written) || isObject(stored)) && isObjectOrAbsent(written) && isObjectOrAbsent(stored)) {
+    const merged = mergeObject(place, written ?? {}, stored ?? {}, path)
+    return written === undefined && Object.keys(merged).length === 0 ? undefined : merged
   }
-  return nonEmpty(mergeObject(childOf(listed, key), written ?? {}, stored, path))
+  return mergeWhole(listed, key, written, stored, path)
 }
 
-function refuseHidden(listed: Listed, key: string, written: unknown, path: string): void {
-  const shown = pruneMember(listed, key, written)
-  if (equal(shown, written)) return
-  if (!isObject(written) || shown === undefined) throw hiddenWritten(path)
-  const place = childOf(listed, key)
-  for (const name of Object.keys(written)) refuseHidden(place, name, written[name], `${path}.${name}`)
-  throw hiddenWritten(path)
+/** A list or a primitive: taken as written where nothing in the stored one is hidden, else only as it was read. */
+function mergeWhole(listed: Listed, key: string, written: unknown, stored: unknown, path: string): unknown {
+  const shown = stored === undefined ? undefined : pruneMember(listed, key, stored)
+  if (!equal(shown, stored)) {
+    if (equal(written, shown)) return stored
+    throw fault(422, 'business-rule', 'This element has parts that you do not see: it can only be sent back as it was read', path)
+  }
+  if (written !== undefined && !equal(pruneMember(listed, key, written), written)) throw hiddenWritten(path)
+  return written
 }
+
+const isObjectOrAbsent = (value: unknown): value is JsonObject | undefined => value === undefined || (isObject(value) && !isForeign(value))
 
 const hiddenWritten = (path: string): FhirError => fault(422, 'business-rule', 'You do not see this element, so you cannot write it', path)
 
@@ -77,9 +81,6 @@ function childOf(listed: Listed, key: string): Listed {
 }
 
 const NOTHING: Listed = { whole: false, only: [], children: new Map() }
-
-const nonEmpty = (value: JsonObject): JsonObject | undefined => Object.keys(value).length === 0 ? undefined : value
-
 /* ---------- writable elements ---------- */
 
 function framed(resource: Resource): JsonObject {

@@ -12,7 +12,7 @@ import type { Ask, Rule } from './rules/rule.ts'
 import { smartScopes } from './rules/smart-scopes.ts'
 import { parseScopes, RIGHTS, type Right, type Scope, type ScopeContext } from './scope.ts'
 
-export { allowedBy, grantsFor, hiddenBy, inReach, maskOf, reachOf, writableOf, type Grant } from './grants.ts'
+export { allowedBy, grantsFor, hiddenBy, inReach, isWholeTenant, maskOf, reachOf, writableOf, type Grant } from './grants.ts'
 export type { Right } from './scope.ts'
 
 /** The rules, applied in this order; a policy is the intersection of them all. To add one: a file in rules/ and a line here. */

@@ -13,6 +13,11 @@ export function pruneMember(listed: Listed, key: string, value: unknown): unknow
   return listed.whole ? pruneValue(WHOLE, value) : undefined
 }
 
+/** Whether the tree lets nothing of a member stay, whatever it holds. */
+export function isHidden(listed: Listed, key: string): boolean {
+  return !listed.children.has(key.charCodeAt(0) === UNDERSCORE ? key.slice(1) : key) && (!listed.whole || isExtension(key))
+}
+
 /** The members that stay, as the same object when all do; undefined when none does. */
 export function pruneObject(listed: Listed, value: JsonObject): JsonObject | undefined {
   const kept: Record<string, unknown> = {}
@@ -56,7 +61,7 @@ function pruneArray(listed: Listed, items: readonly unknown[]): unknown {
 }
 
 /** A nested resource, or a narrative (the one datatype with a `div`): neither is ever part of an element that was listed whole. */
-const isForeign = (value: JsonObject): boolean => Object.hasOwn(value, 'resourceType') || Object.hasOwn(value, 'div')
+export const isForeign = (value: JsonObject): boolean => Object.hasOwn(value, 'resourceType') || Object.hasOwn(value, 'div')
 
 /** Listed extensions stay as they are, with all inside them. */
 function pruneExtensions(listed: Listed, value: unknown): unknown {

@@ -1,7 +1,7 @@
 import { dateAsks } from './index-dates.ts'
 import { level, namesCompartment, targetLevel, termCodes } from './index-levels.ts'
 import { type Asks, type Clause, codesOf, EMPTY, FREE, intersect, type Part, unindexed, unite } from './plan-parts.ts'
-import type { DateRange, Filter, ParamValue, Plan, SearchParam, TermAsk } from './query.ts'
+import type { DateRange, Filter, ParamValue, Plan, TermAsk } from './query.ts'
 import { leadingParam } from './types/composite.ts'
 import { hull, needed } from './types/date.ts'
 import { CROWDED } from './types/reference.ts'
@@ -93,7 +93,7 @@ function termsPart({ param, modifier, values }: Clause, scope: Scope, name: stri
   if (at === null) return unindexed([name])
   if (param.kind === 'reference') for (const code of codes) asks.push({ level: at, code, value: CROWDED })
   if (cost(asks) > scope.termsMax) return unindexed([name])
-  return { ...FREE, conjuncts: [asks], anchors: at === 'patient' && param.kind === 'reference' ? anchorsOf(values, param) : null }
+  return { ...FREE, conjuncts: [asks], anchors: at === 'patient' && param.kind === 'reference' ? anchorsOf(values) : null }
 }
 
 const cost = (asks: Asks): number => (asks[0]?.level === 'patient' ? asks.length * HOMOPHONES : asks.length)
@@ -113,12 +113,12 @@ function patientsOf(values: readonly ParamValue[]): readonly string[] | null {
   return [...ids]
 }
 
-function anchorsOf(values: readonly ParamValue[], param: SearchParam): Part['anchors'] {
+/** The targets, where every value names one; an id alone has its type already where only one is possible. */
+function anchorsOf(values: readonly ParamValue[]): Part['anchors'] {
   const anchors: { type: string; id: string }[] = []
   for (const value of values) {
-    const type = value.kind !== 'reference' ? null : value.type ?? (param.target.length === 1 ? param.target[0]! : null)
-    if (value.kind !== 'reference' || type === null || value.id === null) return null
-    anchors.push({ type, id: value.id })
+    if (value.kind !== 'reference' || value.type === null || value.id === null) return null
+    anchors.push({ type: value.type, id: value.id })
   }
   return anchors
 }

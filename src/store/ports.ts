@@ -234,7 +234,7 @@ export interface ResourceStore {
 
 /* ---------- GuardedStore: the only store that interactions and operations receive. Its one constructor is policy/guard.ts. ---------- */
 
-declare const guarded: unique symbol
+export declare const guarded: unique symbol
 
 /** A row as its caller may see it. `json()` are the stored bytes where nothing is hidden. */
 export interface Seen {
@@ -260,7 +260,6 @@ export interface GuardedStore {
   readonly [guarded]: true
   /** Identifies the caller's policy: page links are bound to it. */
   readonly fingerprint: string
-  readonly entriesMax: number
   /** FhirError 403 where the caller's scopes or role refuse the right for the whole type. */
   require(type: string, right: Right): void
   /** Undefined for what is absent and for what the caller may not see; a deleted row is given with `row.deleted`. */

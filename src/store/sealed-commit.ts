@@ -6,7 +6,6 @@ import type { DataKey, KeyRing } from '../crypto/keys.ts'
 import { fault } from '../model/errors.ts'
 import { type Bytes, type Ref, refText, type Resource } from '../model/resource.ts'
 import { compartmentPatients, derivedTargets } from '../search/compartment.ts'
-import { classify } from '../search/classification.ts'
 import { termAsks } from '../search/extract.ts'
 import { derivedFrom } from './derived.ts'
 import type { DocumentPut, Put, ResourceCommit, ResourceStore, ResourceWrite, Row, Term, Written } from './ports.ts'
@@ -25,10 +24,11 @@ export function sealedCommit(options: SealedStoreOptions, store: () => ResourceS
 /** Compartment patients of a resource; those of a derived type are the union over its targets, staged ones first. */
 async function patientsOf(base: string, read: Read, resource: Resource, staged: (ref: Ref) => readonly string[] | undefined): Promise<readonly string[]> {
   const own = compartmentPatients(resource, base)
-  if ((classify(resource.resourceType)?.from.length ?? 0) === 0) return own
+  const targets = derivedTargets(resource, base)
+  if (targets.length === 0) return own
   const patients = new Set(own)
   const unknown: Ref[] = []
-  for (const target of derivedTargets(resource, base)) {
+  for (const target of targets) {
     const known = staged(target)
     if (known === undefined) unknown.push(target)
     else for (const patient of known) patients.add(patient)

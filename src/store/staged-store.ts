@@ -12,8 +12,7 @@ export interface StagedStore extends Omit<ResourceStore, 'commit' | 'patientsOf'
   /** Stages a version over `current`. `content` of a deletion is the last content. Returns the row as it will be stored. */
   stage(change: { readonly current: Row | undefined; readonly content: Resource; readonly deleted: boolean; readonly patients: readonly string[] }): Row
   lock(criteria: string): Promise<void>
-  /** The row as it was staged. */
-  staged(ref: Ref): Row | undefined
+  stagedRows(): readonly Row[]
   /** Nothing was staged: there is nothing to commit. */
   readonly clean: boolean
   finish(audit: ResourceCommit['audit'], move: boolean): ReturnType<ResourceStore['commit']>
@@ -60,7 +59,7 @@ export function stagedStore(store: ResourceStore, now: number): StagedStore {
     async lock(criteria) {
       if (!locks.has(criteria)) locks.set(criteria, await store.lockVersion(criteria))
     },
-    staged: (ref) => writes.get(refText(ref))?.row,
+    stagedRows: () => [...writes.values()].map(({ row }) => row),
     get clean() {
       return writes.size === 0
     },

@@ -47,6 +47,12 @@ describe('the first start', () => {
     await expect(place.open()).resolves.toBeDefined()
   })
 
+  test('each root key is wrapped for its tenant and its use alone', async () => {
+    const place = bench()
+    await place.open()
+    expect([...place.provider.contexts].sort()).toEqual(['wardkeep/clinic/branch/1', 'wardkeep/clinic/index/1'])
+  })
+
   test('another tenant’s ring on the same documents has keys of its own', async () => {
     const place = bench()
     const ring = await place.open()
@@ -158,8 +164,9 @@ describe('a patient’s key', () => {
     const ring = await place.open()
     const { key, document } = await ring.newPatientKey('anna')
     const bump = await ring.generationBump()
-    const all = [key.id, document.name, document.sealed, bump.name, bump.sealed, ring.recordKey('A', 'b'), ring.documentName('a', 'b'), ring.sealSmall('a', key.id), ring.openSmall('a', ring.sealSmall('a', key.id))!]
-    expect(all.every(isExact)).toBe(true)
+    const small = ring.sealSmall('a', key.id)
+    const made = [key.id, document.name, document.sealed, bump.name, bump.sealed, small, ring.openSmall('a', small)!]
+    expect([...made, ring.recordKey('A', 'b'), ring.documentName('a', 'b'), ring.patientKeyName('a')].every(isExact)).toBe(true)
     expect([...place.documents.rows.values()].every(({ sealed }) => isExact(sealed))).toBe(true)
     expect([key.id.length, ring.recordKey('A', 'b').length, ring.documentName('a', 'b').length]).toEqual([16, 16, 16])
   })

@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import type { KeyDocumentPut, KeyDocuments } from '../../src/crypto/keys.ts'
-import { openKeyRing, type DataKey, type KeyRing } from '../../src/crypto/keys.ts'
+import { openKeyRing, type DataKey, type KeyDocumentPut, type KeyDocuments, type KeyRing } from '../../src/crypto/keys.ts'
 import { KeysBroken, KeysUnavailable } from '../../src/crypto/errors.ts'
 import type { KekProvider } from '../../src/crypto/providers/provider.ts'
 import type { Bytes } from '../../src/model/resource.ts'
@@ -46,6 +45,7 @@ export class MemoryDocuments implements KeyDocuments {
 export class FarProvider implements KekProvider {
   down = false
   unwraps = 0
+  readonly contexts = new Set<string>()
   #version = 1
   readonly #held = new Map<string, { plain: Bytes; context: string }>()
 
@@ -56,6 +56,7 @@ export class FarProvider implements KekProvider {
 
   async wrap(plain: Uint8Array, context: readonly string[]) {
     this.#reach()
+    this.contexts.add(context.join('/'))
     const wrapped = new Uint8Array([this.#version, ...randomBytes(16)])
     this.#held.set(hex(wrapped), { plain: Uint8Array.from(plain), context: context.join('/') })
     return wrapped

@@ -1,5 +1,6 @@
 import { createHmac, createSecretKey, randomBytes, type KeyObject } from 'node:crypto'
-import { closeSync, constants, fstatSync, fsyncSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, statSync, writeSync } from 'node:fs'
+import { closeSync, constants, fstatSync, fsyncSync, mkdirSync, openSync } from 'node:fs'
+import { readdirSync, readFileSync, renameSync, statSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { platform } from 'node:process'
 import type { Bytes } from '../../model/resource.ts'
@@ -103,7 +104,8 @@ function readKek(dir: string, name: string): Kek {
 function parseKek(line: string, name: string): Kek {
   const [head, version, id = '', secret = '', sum] = line.trimEnd().split(' ')
   const bytes = Buffer.from(secret, 'base64url')
-  if (head !== 'wardkeep-kek-1' || bytes.length !== 32 || FILE_NAME.exec(name)?.[2] !== id) throw new KeysBroken(`Not a key file: ${name}`)
+  const whole = head === 'wardkeep-kek-1' && bytes.length === 32 && FILE_NAME.exec(name)?.[2] === id
+  if (!whole) throw new KeysBroken(`Not a key file: ${name}`)
   const kek = { version: Number(version), id, key: createSecretKey(bytes) }
   if (check(kek.key, kek.version, id) !== sum) throw new KeysBroken(`Damaged key file: ${name}`)
   return kek
@@ -122,7 +124,8 @@ function sealed(kek: Kek, plain: Uint8Array, context: readonly string[]): Bytes 
 
 function opened(dir: string, wrapped: Uint8Array, context: readonly string[]): Bytes {
   const start = 1 + ID_BYTES
-  if (wrapped[0] !== FORMAT || wrapped.length < start + AES_GCM.nonceBytes + TAG_BYTES) throw new KeysBroken('Not a wrapped key of this provider')
+  const whole = wrapped[0] === FORMAT && wrapped.length >= start + AES_GCM.nonceBytes + TAG_BYTES
+  if (!whole) throw new KeysBroken('Not a wrapped key of this provider')
   const id = Buffer.from(wrapped.subarray(1, start)).toString('hex')
   const name = readFolder(dir).find((file) => FILE_NAME.exec(file)?.[2] === id)
   if (name === undefined) throw new KeysBroken('The key folder does not hold the key that this store was sealed with')

@@ -5,7 +5,6 @@ import { CONFORMANCE_RULES } from './rules/conformance.ts'
 import { DATATYPE_RULES } from './rules/datatypes.ts'
 import { DEFINITION_RULES } from './rules/definitions.ts'
 import { QUESTIONNAIRE_RULES } from './rules/questionnaire.ts'
-import { fhirPathRule } from './rules/fhirpath.ts'
 import type { Test } from './rules/words.ts'
 
 /** An invariant of R4. `test` gets the element it stands on; true = kept. */
@@ -17,15 +16,15 @@ export interface Rule {
 
 /** The invariants of severity `error` that stand on an element, but for those that the walk itself checks. */
 export function rulesOf(element: ElementDefinition): readonly Rule[] {
-  return (element.constraint ?? []).filter(({ key, severity }) => severity === 'error' && !WALKED.has(key)).map(({ key, human, expression }) => ({
-    key,
-    human,
-    test: RULES.get(`${key}@${element.path}`) ?? RULES.get(key) ?? fhirPathRule(element.path, expression ?? 'true')
-  }))
+  return (element.constraint ?? []).filter(({ key, severity }) => severity === 'error' && !WALKED.has(key))
+    .map(({ key, human }) => ({ key, human, test: testOf(key, element.path) }))
 }
 
-/** True where an invariant is written in TypeScript; the others are evaluated by the fhirpath library. */
-export const isWritten = (key: string, path: string): boolean => WALKED.has(key) || RULES.has(key) || RULES.has(`${key}@${path}`)
+function testOf(key: string, path: string): Test {
+  const test = RULES.get(`${key}@${path}`) ?? RULES.get(key)
+  if (test === undefined) throw new Error(`The invariant ${key} of ${path} is not written`)
+  return test
+}
 
 /** ele-1, ext-1, dom-2 to dom-5, ref-1 and the narrative's own are checked by check.ts, references.ts and narrative.ts. */
 const WALKED: ReadonlySet<string> = new Set(['ele-1', 'ext-1', 'dom-2', 'dom-3', 'dom-4', 'dom-5', 'ref-1', 'txt-1', 'txt-2'])

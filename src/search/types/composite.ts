@@ -44,6 +44,9 @@ const SIMPLE: Readonly<Record<string, Kind | undefined>> = {
   string: stringKind, token: tokenKind, reference: referenceKind, date: dateKind, number: numberKind, quantity: quantityKind, uri: uriKind
 }
 
+/** R4 names the definitions of its components the wrong way round: `relatesto` (a reference) for the code, `relation` (a token) for the target. */
+const MISNAMED = 'DocumentReference.relationship'
+
 interface Component { readonly param: SearchParam; readonly kind: Kind }
 const known = new WeakMap<SearchParam, readonly Component[] | null>()
 
@@ -51,11 +54,12 @@ const known = new WeakMap<SearchParam, readonly Component[] | null>()
 function kindsOf(param: SearchParam): readonly Component[] | null {
   let found = known.get(param)
   if (found === undefined) {
-    const all = componentParams(param).flatMap((component) => {
+    const parts = `${param.type}.${param.code}` === MISNAMED ? componentParams(param).toReversed() : componentParams(param)
+    const all = parts.flatMap((component) => {
       const kind = SIMPLE[component.kind]
       return kind === undefined ? [] : [{ param: component, kind }]
     })
-    found = all.length === componentParams(param).length && all.length > 1 ? all : null
+    found = all.length === parts.length && all.length > 1 ? all : null
     known.set(param, found)
   }
   return found

@@ -30,13 +30,17 @@ export interface Span { readonly low: number; readonly high: number; readonly lo
 
 const NUMBER = /^([+-]?)(\d{1,40})(?:\.(\d{1,40}))?(?:[eE]([+-]?\d{1,3}))?$/
 
-/** Prefix and number; null when malformed. The bounds are exact decimals, rounded once. */
+/**
+ * Prefix and number; null when malformed. The bounds are exact decimals, rounded once. R4 gives `1e2` as [95, 105): a whole number with
+ * an exponent counts as written with one decimal.
+ */
 export function parseNumber(text: string): NumberAsk | null {
   const split = splitPrefix(text)
   const match = split === null ? null : NUMBER.exec(split[1])
   if (split === null || match === null) return null
-  const [, sign, whole, fraction = '', power = '0'] = match
-  const exponent = Number(power) - fraction.length - 1
+  const [, sign, whole, written = '', power] = match
+  const fraction = written === '' && power !== undefined ? '0' : written
+  const exponent = Number(power ?? 0) - fraction.length - 1
   const tenfold = BigInt(`${sign === '-' ? '-' : ''}${whole}${fraction}`) * 10n
   const value = Number(split[1])
   const low = Number(`${tenfold - 5n}e${exponent}`)

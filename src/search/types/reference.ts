@@ -35,12 +35,17 @@ export function parseTypedReference(type: string, text: string, param: SearchPar
   return { ...value, type }
 }
 
-/** The types a parameter's references may point to; one that keeps only `resolve() is X` has X alone. */
+/**
+ * The types a parameter's references may point to. R4 shares the definitions of `patient` and `encounter` between types and names
+ * targets that hardly any of the elements allow: of `patient` only patients, of `encounter` an EpisodeOfCare only on DocumentReference.
+ */
 export function referenceTargets(param: SearchParam): readonly string[] {
-  return param.code === 'patient' && param.target.includes('Patient') ? PATIENT : param.target
+  if (param.code === 'patient' && param.target.includes('Patient')) return PATIENT
+  return param.code === 'encounter' && param.type !== 'DocumentReference' && param.target.includes('Encounter') ? ENCOUNTER : param.target
 }
 
 const PATIENT: readonly string[] = ['Patient']
+const ENCOUNTER: readonly string[] = ['Encounter']
 
 function parseReferenceValue(text: string, param: SearchParam, context: ValueContext): ReferenceValue | null {
   const parts = splitUnescaped(text, '|')

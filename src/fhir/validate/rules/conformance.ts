@@ -29,7 +29,7 @@ export const CONFORMANCE_RULES: Readonly<Record<string, Test>> = {
   'cpb-15': capability,
   'cpb-16': requirements,
   'csd-1': (x) => distinct(conceptCodes(x.concept)),
-  'ig-1': (x) => at(x, 'resource.groupingId').every((id) => new Set(at(x, 'grouping.id')).has(id)),
+  'ig-1': (x) => new Set(at(x, 'resource.groupingId')).isSubsetOf(new Set(at(x, 'grouping.id'))),
   'ig-2': (x) => at(x, 'definition.resource.fhirVersion').every((version) => Array.isArray(x.fhirVersion) && x.fhirVersion.includes(version)),
   'inv-1@TestReport.setup.action': oneAction,
   'inv-2': oneAction,

@@ -1,0 +1,28 @@
+import { Command } from 'commander'
+import { ConfigError, loadConfig } from '../config.ts'
+import { openTokens } from '../oauth/opaque.ts'
+import { random, openSystem, type System } from '../system.ts'
+import { auditCommand } from './audit.ts'
+import { keysCommand } from './keys.ts'
+import { tokenCommand } from './token.ts'
+
+/** `npm run wardkeep -- COMMAND`: works on the local store and keys, beside a running server too. */
+export async function program(argv: readonly string[]): Promise<void> {
+  const print = (line: string): void => void process.stdout.write(`${line}\n`)
+  const open = (): Promise<System> => openSystem({ config: loadConfig(), slot: 'cli' })
+  const tokens = async () => {
+    const system = await open()
+    return { tokens: openTokens({ store: system.records, ring: system.ring, now: Date.now, random, record: system.tokenEntries }), close: system.close }
+  }
+  const root = new Command('wardkeep').description('Wardkeep, on the local store and keys')
+    .addCommand(tokenCommand({ open: tokens, now: Date.now, print }))
+    .addCommand(keysCommand({ open, print }))
+    .addCommand(auditCommand(open, print))
+  try {
+    await root.parseAsync([...argv])
+  } catch (error) {
+    if (!(error instanceof ConfigError || (error instanceof Error && error.name === 'Error'))) throw error
+    process.stderr.write(`wardkeep: ${error.message.split('\n')[0]}\n`)
+    process.exitCode = 78
+  }
+}

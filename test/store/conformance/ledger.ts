@@ -1,0 +1,145 @@
+import { describe, expect, it } from 'vitest'
+import type { Bytes } from '../../../src/model/resource.ts'
+import type { LedgerEntry, LedgerStore } from '../../../src/store/ports.ts'
+import type { MakePlace } from '../conformance.ts'
+import { eachWithStore, hex, named, randomId, text } from './fixtures.ts'
+
+export function ledgerSuite(make: MakePlace<LedgerStore>): void {
+  describe('the ledger', () => {
+    const world = eachWithStore(make)
+    const log = named('server-1').slice(0, 8)
+    const other = named('cli').slice(0, 8)
+    const link = (seq: number): Bytes => new Uint8Array(32).fill(seq)
+    const entry = (seq: number, id = randomId()): LedgerEntry => ({ seq, id, sealed: text(`entry ${seq}`), link: link(seq) })
+    const entries = (from: number, through: number): LedgerEntry[] => Array.from({ length: through - from + 1 }, (_, i) => entry(from + i))
+    const seqs = async (from: number, limit: number, order: 'oldest' | 'newest', of = log): Promise<number[]> =>
+      (await world.store.entries(of, from, limit, order)).map(({ seq }) => seq)
+
+    it('keeps what was appended, in arrival order, through the next open', async () => {
+      const ids = Array.from({ length: 200 }, randomId)
+      await Promise.all(ids.map((id, i) => world.store.append({ id, sealed: text(`${i}`) })))
+      expect((await world.store.pending(50)).map(({ id }) => hex(id))).toEqual(ids.slice(0, 50).map(hex))
+      const store = await world.reopen()
+      const pending = await store.pending(1_000)
+      expect(pending.map(({ id }) => hex(id))).toEqual(ids.map(hex))
+      expect(pending.map(({ sealed }) => new TextDecoder().decode(sealed))).toEqual(ids.map((_, i) => `${i}`))
+    })
+
+    it('waits in close for appends in flight', async () => {
+      const appends = Array.from({ length: 100 }, (_, i) => world.store.append({ id: named(`${i}`), sealed: text('x') }))
+      const store = await world.reopen()
+      await Promise.all(appends)
+      expect((await store.pending(1_000)).length).toBe(100)
+    })
+
+    it('moves entries from pending to the log and saves its head', async () => {
+      const ids = Array.from({ length: 5 }, randomId)
+      for (const id of ids) await world.store.append({ id, sealed: text('x') })
+      expect(await world.store.head(log)).toEqual({ seq: 0, link: new Uint8Array(32) })
+      await world.store.sequence(log, ids.slice(0, 3).map((id, i) => entry(i + 1, id)))
+      expect((await world.store.pending(10)).map(({ id }) => hex(id))).toEqual(ids.slice(3).map(hex))
+      expect(await world.store.head(log)).toEqual({ seq: 3, link: link(3) })
+      expect(await world.store.head(other)).toEqual({ seq: 0, link: new Uint8Array(32) })
+      const read = await world.store.entries(log, 2, 10, 'oldest')
+      expect(read).toEqual([2, 3].map((seq) => ({ ...entry(seq), id: ids[seq - 1] })))
+    })
+
+    it('takes only what continues the log, and nothing of a batch that does not', async () => {
+      await world.store.sequence(log, entries(1, 3))
+      for (const wrong of [[entry(5)], [entry(3)], [entry(4), entry(6)], [entry(4), entry(4)]]) {
+        const id = wrong[0]?.id as Bytes
+        await world.store.append({ id, sealed: text('x') })
+        await expect(world.store.sequence(log, wrong)).rejects.toThrow()
+        expect(await world.store.head(log)).toEqual({ seq: 3, link: link(3) })
+        expect(await world.store.known([id])).toEqual([])
+        expect((await world.store.pending(10)).map((one) => hex(one.id))).toContain(hex(id))
+      }
+      await world.store.sequence(log, [])
+      await world.store.sequence(log, entries(4, 4))
+      expect(await seqs(1, 10, 'oldest')).toEqual([1, 2, 3, 4])
+    })
+
+    it('refuses an id that is in a log already, whole, and goes on', async () => {
+      const [first] = entries(1, 1) as [LedgerEntry]
+      await world.store.sequence(log, [first])
+      await expect(world.store.sequence(log, [entry(2), entry(3, first.id)])).rejects.toThrow()
+      expect((await world.store.head(log)).seq).toBe(1)
+      await world.store.sequence(log, entries(2, 3))
+    })
+
+    it('lets one of many sequencers at the same head win', async () => {
+      const settled = await Promise.allSettled(Array.from({ length: 16 }, () => world.store.sequence(log, entries(1, 2))))
+      expect(settled.filter(({ status }) => status === 'fulfilled').length).toBe(1)
+      expect(await seqs(1, 100, 'oldest')).toEqual([1, 2])
+    })
+
+    it('knows which ids are in a log', async () => {
+      const sequenced = entries(1, 3)
+      await world.store.sequence(log, sequenced)
+      const fresh = randomId()
+      const known = await world.store.known([fresh, ...sequenced.map(({ id }) => id)])
+      expect(known.map(hex).sort()).toEqual(sequenced.map(({ id }) => hex(id)).sort())
+    })
+
+    it('does not offer an entry again that was appended again after it was sequenced', async () => {
+      const [first] = entries(1, 1) as [LedgerEntry]
+      await world.store.append({ id: first.id, sealed: first.sealed })
+      await world.store.append({ id: first.id, sealed: first.sealed })
+      expect((await world.store.pending(10)).length).toBe(1)
+      await world.store.sequence(log, [first])
+      await world.store.append({ id: first.id, sealed: first.sealed })
+      expect(await world.store.pending(10)).toEqual([])
+    })
+
+    it('reads entries from a number on in both directions, and keeps its logs apart', async () => {
+      await world.store.sequence(log, entries(1, 9))
+      await world.store.sequence(other, entries(1, 2))
+      expect(await seqs(4, 3, 'oldest')).toEqual([4, 5, 6])
+      expect(await seqs(4, 3, 'newest')).toEqual([4, 3, 2])
+      expect(await seqs(100, 2, 'newest')).toEqual([9, 8])
+      expect(await seqs(8, 10, 'oldest')).toEqual([8, 9])
+      expect(await seqs(1, 10, 'newest', other)).toEqual([1])
+      expect(await seqs(1, 10, 'oldest', named('none').slice(0, 8))).toEqual([])
+      expect((await world.store.logs()).map(hex).sort()).toEqual([hex(log), hex(other)].sort())
+    })
+
+    it('looks up by terms, newest first, each number once, below a number', async () => {
+      await world.store.sequence(log, entries(1, 20))
+      const posting = (term: string, seq: number) => ({ term: named(term), seq })
+      await world.store.index(log, 10, Array.from({ length: 10 }, (_, i) => [posting('all', i + 1), posting(`m${(i + 1) % 3}`, i + 1)]).flat())
+      expect(await world.store.indexed(log)).toBe(10)
+      const lookup = (terms: string[], before: number, limit: number, of = log) => world.store.lookup(of, terms.map(named), before, limit)
+      expect(await lookup(['m0', 'm1'], 100, 100)).toEqual([10, 9, 7, 6, 4, 3, 1])
+      expect(await lookup(['m0', 'all', 'm0'], 8, 4)).toEqual([7, 6, 5, 4])
+      expect(await lookup(['none'], 100, 10)).toEqual([])
+      expect(await lookup([], 100, 10)).toEqual([])
+      expect(await lookup(['all'], 100, 10, other)).toEqual([])
+      const many = Array.from({ length: 100 }, (_, i) => `m${i}`)
+      expect(await lookup(many, 10, 4)).toEqual([9, 8, 7, 6])
+      await world.store.index(log, 20, [posting('m0', 20), posting('m0', 9)])
+      expect(await lookup(['m0'], 100, 2)).toEqual([20, 9])
+      expect(await world.store.indexed(log)).toBe(20)
+      expect(await world.store.indexed(other)).toBe(0)
+    })
+
+    it('refuses a segment that ends after the log', async () => {
+      await world.store.sequence(log, entries(1, 2))
+      await expect(world.store.index(log, 3, [])).rejects.toThrow()
+      expect(await world.store.indexed(log)).toBe(0)
+    })
+
+    it('leases a log to one holder until its time', async () => {
+      const [me, you] = [randomId(), randomId()]
+      const first = await Promise.all([world.store.lease(log, me, world.now + 100), world.store.lease(log, you, world.now + 100)])
+      expect(first).toEqual([true, false])
+      expect(await world.store.lease(log, me, world.now + 200)).toBe(true)
+      expect(await world.store.lease(other, you, world.now + 200)).toBe(true)
+      world.now += 199
+      expect(await world.store.lease(log, you, world.now + 100)).toBe(false)
+      world.now += 1
+      expect(await world.store.lease(log, you, world.now + 100)).toBe(true)
+      expect(await world.store.lease(log, me, world.now + 100)).toBe(false)
+      expect(await world.store.logs()).toEqual([])
+    })
+  })
+}
