@@ -1,4 +1,6 @@
-/** A JSON number kept as its text, made by `JSON.rawJSON`: `1.50` stays `1.50` when written again. structuredClone loses what makes it one. */
+/**
+ * A JSON number kept as its text, made by `JSON.rawJSON`: `1.50` stays `1.50` when written again. structuredClone loses what makes it one.
+ */
 export interface RawJson {
   readonly rawJSON: string
 }

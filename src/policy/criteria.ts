@@ -17,11 +17,14 @@ export function criteria(type: string, text: string, base: string): Filter | nul
   const name = `${base} ${type}?${text}`
   const known = cache.get(name)
   if (known !== undefined) return known
-  const filter = attempt(() => parseCriteria(type, text, optionsOf(base)))
+  const filter = criteriaOnce(type, text, base)
   if (cache.size >= CACHE_MAX) cache.clear()
   cache.set(name, filter)
   return filter
 }
+
+/** The same for a text that is not asked for again, such as one with the time in it. */
+export const criteriaOnce = (type: string, text: string, base: string): Filter | null => attempt(() => parseCriteria(type, text, optionsOf(base)))
 
 /** Throws an Error of one line when the criteria, variables included, are not of the type. */
 export function checkCriteria(type: string, text: string): void {

@@ -81,6 +81,7 @@ function childOf(listed: Listed, key: string): Listed {
 }
 
 const NOTHING: Listed = { whole: false, only: [], children: new Map() }
+
 /* ---------- writable elements ---------- */
 
 function framed(resource: Resource): JsonObject {

@@ -5,7 +5,7 @@ import { searchParam } from '../search/parameters.ts'
 import { and, type Filter, type ParamValue } from '../search/query.ts'
 import { referencesIn } from '../search/references.ts'
 import type { Position, ResourceStore, Row } from '../store/ports.ts'
-import { criteria, userOf } from './criteria.ts'
+import { criteriaOnce, userOf } from './criteria.ts'
 
 export interface Panel {
   /** Ids of the patients in the care of a fhirUser such as `Practitioner/12`, sorted; the same array while they stay the same. */
@@ -108,7 +108,7 @@ function namesUser(source: Source, { type, id }: User): Filter {
 }
 
 function sourceFilter(source: Source, now: number, base: string): readonly Filter[] {
-  return source.where === null ? [] : [criteria(source.type, source.where(now), base) ?? { kind: 'none' }]
+  return source.where === null ? [] : [criteriaOnce(source.type, source.where(now), base) ?? { kind: 'none' }]
 }
 
 async function* rowsOf(store: ResourceStore, type: string, filter: Filter, base: string, scanRecordsMax: number): AsyncGenerator<Row> {

@@ -1,7 +1,8 @@
-import { classify } from '../search/classification.ts'
+import { isResourceType } from '../search/classification.ts'
+import type { Right } from '../store/ports.ts'
 
 /** create · read (vread, instance history) · update (patch) · delete · search (type and system history). */
-export type Right = 'c' | 'r' | 'u' | 'd' | 's'
+export type { Right } from '../store/ports.ts'
 export type ScopeContext = 'patient' | 'user' | 'system'
 export const RIGHTS: readonly Right[] = ['c', 'r', 'u', 'd', 's']
 
@@ -35,7 +36,7 @@ export function parseScope(text: string): Scope | null {
   if (match === null) return null
   const [, context, type, access, constraint] = match
   const version1 = VERSION_1.get(access!)
-  if (type !== '*' && classify(type!) === undefined) return null
+  if (type !== '*' && !isResourceType(type!)) return null
   if (constraint !== undefined && (version1 !== undefined || !isConstraint(constraint))) return null
   return {
     context: context as ScopeContext,

@@ -199,6 +199,9 @@ describe('found in the records', () => {
   it('other bytes, of the current version and of a superseded one', async () => {
     await recordsFile('update record set sealed=? where key=?', new Uint8Array(64), key('o-1'))
     expect(await texts()).toEqual([expect.stringContaining('does not hold the bytes that were written')])
+    await recordsFile('update version set sealed=? where recno=(select recno from record where key=?)', new Uint8Array(64), key('o-2'))
+    const { problems } = await verifyLedger({ store: bench.store, records: bench.records, ring: bench.ring, versions: true })
+    expect(problems.map((problem) => problem.text)).toContainEqual(expect.stringContaining('that were written as version 1'))
   })
 
   it('a record rolled back to an older version', async () => {

@@ -44,7 +44,8 @@ describe.skipIf(folder === null)('validateResource on real resources', () => {
   })
 
   it('validates a Synthea Observation in far less than 60 µs and a bundle of 11,000 entries in seconds', () => {
-    const entries = names('synthea').flatMap((name) => (read('synthea', name) as { entry: { fullUrl: string; resource: { resourceType: string } }[] }).entry)
+    const entries = names('synthea').flatMap((name) =>
+    (read('synthea', name) as { entry: { fullUrl: string; resource: { resourceType: string } }[] }).entry)
     const observations = entries.map(({ resource }) => resource).filter(({ resourceType }) => resourceType === 'Observation')
     for (const observation of observations) validateResource(observation, 'Observation')
     const start = performance.now()

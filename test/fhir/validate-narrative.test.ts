@@ -67,7 +67,8 @@ describe('narrative', () => {
   })
 
   it('refuses what is not one div in the XHTML namespace', () => {
-    for (const div of ['text', '<div>a</div>', '<p xmlns="http://www.w3.org/1999/xhtml">a</p>', `${wrap('a')}${wrap('b')}`, `${wrap('a')}tail`,
+    for (const div of ['text', '<div>a</div>', '<p xmlns="http://www.w3.org/1999/xhtml">a</p>', `${wrap('a')}${wrap('b')}`,
+      `${wrap('a')}tail`,
       `<?xml version="1.0"?>${wrap('a')}`, `<!DOCTYPE div [<!ENTITY a "b">]>${wrap('a')}`, `<!DOCTYPE div>${wrap('a')}`]) {
       expect(refusal(div), div).not.toBe(null)
     }

@@ -30,7 +30,8 @@ describe('validateResource', () => {
 
   it('refuses what is no resource, and a type other than the expected one', () => {
     for (const value of [null, undefined, 1, 'Patient', [], [{ resourceType: 'Patient' }], {}, { resourceType: 7 }, { resourceType: 'Bot' },
-      { resourceType: 'Element' }, { resourceType: 'Resource' }, { resourceType: 'DomainResource' }, { resourceType: 'SubscriptionStatus' }, { resourceType: '__proto__' }]) {
+      { resourceType: 'Element' }, { resourceType: 'Resource' }, { resourceType: 'DomainResource' }, { resourceType: 'SubscriptionStatus' },
+      { resourceType: '__proto__' }]) {
       expect(refusal(value)?.status).toBe(400)
     }
     expect(refusal({ resourceType: 'Patient' }, 'Observation')?.status).toBe(400)
@@ -40,7 +41,8 @@ describe('validateResource', () => {
   it('knows the 146 resource types of R4, and none else', () => {
     expect(resourceTypes()).toHaveLength(146)
     expect(resourceTypes()).toContain('Patient')
-    for (const type of ['Resource', 'DomainResource', 'SubscriptionStatus', 'MetadataResource', 'Quantity']) expect(resourceTypes()).not.toContain(type)
+    for (const type of ['Resource', 'DomainResource', 'SubscriptionStatus', 'MetadataResource',
+      'Quantity']) expect(resourceTypes()).not.toContain(type)
   })
 
   it('reports several faults at once, at most 50, 400 where one of them is structural', () => {
@@ -54,7 +56,8 @@ describe('validateResource', () => {
   it('names no value and no key that is not an element name', () => {
     const error = refusal({
       resourceType: 'Patient', gender: 'secret', birthDate: 'secret', 'secret <b>': 1, active: 'secret', name: [{ text: 'secret\u0001' }],
-      text: { status: 'generated', div: '<div xmlns="http://www.w3.org/1999/xhtml"><secret/></div>' }, managingOrganization: { reference: 'secret secret' }
+      text: { status: 'generated', div: '<div xmlns="http://www.w3.org/1999/xhtml"><secret/></div>' },
+      managingOrganization: { reference: 'secret secret' }
     })
     expect(error?.issues).toHaveLength(7)
     expect(JSON.stringify(error?.issues)).not.toContain('secret')
@@ -73,16 +76,19 @@ describe('validateResource', () => {
     expect(refusal(batch, 'Bundle')?.status).toBe(422)
     expect(refusal(batch, 'Bundle', { entryResources: false })).toBe(null)
     expect(refusal({ ...batch, type: 'x' }, 'Bundle', { entryResources: false })?.status).toBe(422)
-    expect(refusal({ resourceType: 'Parameters', parameter: [{ name: 'a', resource: bad }] }, null, { entryResources: false })?.status).toBe(422)
+    expect(refusal({ resourceType: 'Parameters', parameter: [{ name: 'a', resource: bad }] }, null,
+      { entryResources: false })?.status).toBe(422)
   })
 
   it('takes R4 where the definitions of the package are not R4', () => {
     const variable = (characteristic: unknown) => ({ resourceType: 'EvidenceVariable', status: 'draft', characteristic: [characteristic] })
-    expect(refusal(variable({ definitionCodeableConcept: { text: 'x' }, groupMeasure: 'mean', usageContext: [{ code: { code: 'x' }, valueCodeableConcept: { text: 'x' } }] }))).toBe(null)
+    expect(refusal(variable({ definitionCodeableConcept: { text: 'x' }, groupMeasure: 'mean',
+      usageContext: [{ code: { code: 'x' }, valueCodeableConcept: { text: 'x' } }] }))).toBe(null)
     expect(paths(refusal(variable({ definitionId: 'x' }))?.issues)).toContain('EvidenceVariable.characteristic[0].definition')
     const study = { resourceType: 'ResearchStudy', status: 'active' }
     expect(refusal(study)).toBe(null)
-    for (const added of [{ name: 'x' }, { label: [{ value: 'x' }] }, { site: [{ reference: 'Organization/1' }] }]) expect(refusal({ ...study, ...added })).not.toBe(null)
+    for (const added of [{ name: 'x' }, { label: [{ value: 'x' }] },
+      { site: [{ reference: 'Organization/1' }] }]) expect(refusal({ ...study, ...added })).not.toBe(null)
   })
 
   it('stays linear on bodies made to be slow', () => {
@@ -91,7 +97,8 @@ describe('validateResource', () => {
     refusal({ resourceType: 'Binary', contentType: 'text/plain', data: `${spaces}!` })
     refusal({ resourceType: 'Patient', language: `a${'-a'.repeat(400_000)}!` })
     refusal({ resourceType: 'Patient', photo: [{ contentType: `a/a${'; a=a'.repeat(100_000)}!` }] })
-    refusal({ resourceType: 'CodeSystem', status: 'draft', content: 'complete', concept: Array.from({ length: 100_000 }, (_, n) => ({ code: `c${n}` })) })
+    refusal({ resourceType: 'CodeSystem', status: 'draft', content: 'complete',
+      concept: Array.from({ length: 100_000 }, (_, n) => ({ code: `c${n}` })) })
     refusal({ resourceType: 'Observation', status: 'final', code: { text: 'x' }, valueString: `urn:oid:1${'.1'.repeat(400_000)}` })
     expect(performance.now() - start).toBeLessThan(3000)
   })

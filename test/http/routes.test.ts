@@ -70,13 +70,14 @@ describe('routes', () => {
     const get = (path: string) => request(wide.url).get(FHIR + path).set('Authorization', BEARER)
     expect((await get('/Patient/_history')).status).toBe(200)
     expect((await get('?_type=Patient')).status).toBe(200)
-    expect((await get('/Patient')).status).toBe(404)
+    expect((await get('/Patient')).status).toBe(405)
+    expect((await get('/Patient/1/_history')).status).toBe(404)
     expect(wide.seen.map(({ interaction }) => interaction)).toEqual(['history-type', 'search-system'])
     await wide.close()
   })
 
   it('is 401 for a stranger everywhere under the base, before anything is said about the place', async () => {
-    for (const [method, path] of [...unknown.filter(([, , status]) => status !== 414), ...known])
+    for (const [method, path] of [...unknown.filter(([, path, status]) => status !== 414 && !path.includes('\u00e9')), ...known])
       expect((await send(method, FHIR + path, { token: null })).status, `${method} ${path}`).toBe(401)
     expect(world.seen).toHaveLength(0)
   })

@@ -207,7 +207,7 @@ describe('labels', () => {
   const label = (code: string): readonly string[] => [`${CONFIDENTIALITY}|${code}`, 'http://other|V']
 
   it.each([['N', 'UMLN'], ['R', 'UMLNR'], ['V', 'UMLNRVX']])('up to %s show %s and unlabelled rows', async (labelMax, shown) => {
-    const policy = await policyOf({ scope: 'user/*.rs', roles: ['tester'] }, [], rolesWith(role('tester', { labelMax })))
+    const policy = await policyOf({ scope: 'user/*.cruds', roles: ['tester'] }, [], rolesWith(role('tester', { labelMax })))
     expect(allows(policy, 'r', row, ['a'])).toBe(true)
     for (const code of 'UMLNRVX') expect([code, allows(policy, 'r', row, ['a'], label(code))]).toEqual([code, shown.includes(code)])
     expect(allows(policy, 'c', row, ['a'], label('V'))).toBe(labelMax === 'V')

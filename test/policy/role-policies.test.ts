@@ -118,7 +118,7 @@ describe('a policy file', () => {
     ['a key twice', '{"version":1,"version":1,"roles":{}}', /^policy file/],
     ['an unknown version', DEFAULT_TEXT.replace('"version": 1', '"version": 2'), /version/],
     ['no roles', '{"version":1,"roles":{}}', /roles/],
-    ['an unknown key', JSON.stringify({ version: 1, roles: {}, extra: 1 }), /extra/],
+    ['an unknown key', JSON.stringify({ ...JSON.parse(DEFAULT_TEXT) as object, extra: 1 }), /extra/],
     ['an unknown key of a role', role({ colour: 'red' }), /colour/],
     ['an unknown key of a rule', rule({ elments: ['Patient.name'] }), /elments/],
     ['no patients', role({ patients: undefined }), /patients/],

@@ -16,7 +16,7 @@ export interface Place<S> {
 export type MakePlace<S> = () => Promise<Place<S>>
 
 /** What every RecordStore owes. `size` bounds the random queries: slow servers take smaller ones. */
-export function recordStoreConformance(name: string, make: MakePlace<RecordStore>, size: FindSize = { records: 200, terms: 64, queries: 200 }): void {
+export function recordStoreConformance(name: string, make: MakePlace<RecordStore>, size: FindSize = { records: 200, terms: 64, queries: 120 }): void {
   describe(`${name}: the RecordStore port`, () => {
     commitSuite(make)
     documentSuite(make)

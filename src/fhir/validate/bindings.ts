@@ -19,7 +19,8 @@ export function requiredBinding(canonical: string): Binding | null {
 }
 
 /** Value sets that are bound more weakly but whose maximum is a grammar (Resource.language: BCP 47). */
-export const weakerBinding = (canonical: string): Binding | null => withoutVersion(canonical) === LANGUAGES ? requiredBinding(LANGUAGES) : null
+export const weakerBinding = (canonical: string): Binding | null => withoutVersion(canonical) === LANGUAGES ? requiredBinding(LANGUAGES)
+  : null
 
 const bindings = new Map<string, Binding | null>()
 
@@ -27,7 +28,10 @@ const LANGUAGES = 'http://hl7.org/fhir/ValueSet/languages'
 const LANGUAGE = /^[A-Za-z]{1,8}(-[A-Za-z0-9]{1,8})*$/
 const MIME = /^[A-Za-z0-9!#$&^_.+-]{1,127}\/[A-Za-z0-9!#$&^_.+*-]{1,127}( ?; ?[A-Za-z0-9!#$&^_.+-]{1,127}=("[^"]{0,256}"|[^\s;"]{1,256}))*;?$/
 const CURRENCY = /^[A-Z]{3}$/
-/** CapabilityStatement.format may hold these words too (https://hl7.org/fhir/R4/capabilitystatement-definitions.html#CapabilityStatement.format). */
+/**
+ * CapabilityStatement.format may hold these words too
+ * (https://hl7.org/fhir/R4/capabilitystatement-definitions.html#CapabilityStatement.format).
+ */
 const FORMAT_WORDS: ReadonlySet<string> = new Set(['xml', 'json', 'ttl'])
 
 const GRAMMARS: Readonly<Record<string, (code: string) => boolean>> = {

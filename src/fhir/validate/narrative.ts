@@ -2,7 +2,8 @@ import { SaxesParser } from 'saxes'
 import type { Walk } from './walk.ts'
 
 /**
- * txt-1 and txt-2: Narrative.div holds one XHTML div of the elements and attributes that R4 allows (https://hl7.org/fhir/R4/narrative.html#xhtml),
+ * txt-1 and txt-2: Narrative.div holds one XHTML div of the elements and attributes that R4 allows
+  * (https://hl7.org/fhir/R4/narrative.html#xhtml),
  * without scripts, events, entities, CDATA or declarations, and with some content. What an HTML parser would read otherwise than an XML
  * parser does (CDATA, `<!-->`) is refused too, since clients put the div into pages.
  */
@@ -19,33 +20,35 @@ class Fault extends Error {}
 
 const XHTML = 'http://www.w3.org/1999/xhtml'
 
-const ELEMENTS: ReadonlySet<string> = new Set(('p br div h1 h2 h3 h4 h5 h6 a span b em i strong small big tt u s strike dfn q var abbr acronym cite blockquote '
-  + 'hr address bdo kbd sub sup ul ol li dl dt dd pre table caption colgroup col thead tr tfoot tbody th td code samp img map area').split(' '))
+const words = (text: string): ReadonlySet<string> => new Set(text.split(' '))
 
-const ATTRIBUTES: ReadonlySet<string> = new Set(('title style class id lang xml:lang dir accesskey tabindex span width align valign char charoff abbr axis '
-  + 'headers scope rowspan colspan').split(' '))
+const ELEMENTS = words('p br div h1 h2 h3 h4 h5 h6 a span b em i strong small big tt u s strike dfn q var abbr acronym cite blockquote '
+  + 'hr address bdo kbd sub sup ul ol li dl dt dd pre table caption colgroup col thead tr tfoot tbody th td code samp img map area')
+
+const ATTRIBUTES = words('title style class id lang xml:lang dir accesskey tabindex span width align valign char charoff abbr axis '
+  + 'headers scope rowspan colspan')
 
 const OWN_ATTRIBUTES: Readonly<Record<string, ReadonlySet<string>>> = {
-  div: new Set(['xmlns']),
-  a: new Set('href name charset type hreflang rel rev shape coords'.split(' ')),
-  img: new Set('src alt border longdesc height usemap ismap'.split(' ')),
-  map: new Set(['name']),
-  area: new Set('shape coords href nohref alt'.split(' ')),
-  blockquote: new Set(['cite']),
-  q: new Set(['cite']),
-  table: new Set('summary border frame rules cellspacing cellpadding'.split(' ')),
-  td: new Set(['nowrap', 'height']),
-  th: new Set(['nowrap', 'height']),
-  pre: new Set(['xml:space']),
-  hr: new Set(['size', 'noshade']),
-  ol: new Set(['start', 'type']),
-  ul: new Set(['type']),
-  li: new Set(['value', 'type'])
+  div: words('xmlns'),
+  a: words('href name charset type hreflang rel rev shape coords'),
+  img: words('src alt border longdesc height usemap ismap'),
+  map: words('name'),
+  area: words('shape coords href nohref alt'),
+  blockquote: words('cite'),
+  q: words('cite'),
+  table: words('summary border frame rules cellspacing cellpadding'),
+  td: words('nowrap height'),
+  th: words('nowrap height'),
+  pre: words('xml:space'),
+  hr: words('size noshade'),
+  ol: words('start type'),
+  ul: words('type'),
+  li: words('value type')
 }
 
-const LINKS: ReadonlySet<string> = new Set(['href', 'cite', 'longdesc', 'usemap'])
-const LINK_SCHEMES: ReadonlySet<string> = new Set(['http', 'https', 'mailto', 'tel', 'sms', 'ftp', 'urn'])
-const IMAGE_SCHEMES: ReadonlySet<string> = new Set(['http', 'https'])
+const LINKS = words('href cite longdesc usemap')
+const LINK_SCHEMES = words('http https mailto tel sms ftp urn')
+const IMAGE_SCHEMES: ReadonlySet<string> = words('http https')
 const INLINE_IMAGE = /^data:image\/(png|gif|jpe?g|bmp|webp);base64,[A-Za-z0-9+/=\s]*$/
 const SCHEME = /^([a-z][a-z0-9+.-]*):/i
 /** CSS that loads or runs something, and the escapes and comments that could hide it. */
@@ -57,13 +60,13 @@ class NarrativeCheck {
 
   read(div: string): void {
     const parser = new SaxesParser({ xmlns: false, fragment: false, position: false })
-    const refuse = (): never => { throw new Fault('txt-1: the narrative has a declaration, an instruction or CDATA') }
+    const foreign = (): never => refuse('has a declaration, an instruction or CDATA')
     parser.on('error', (error) => { throw error })
-    parser.on('xmldecl', refuse)
-    parser.on('doctype', refuse)
-    parser.on('processinginstruction', refuse)
-    parser.on('cdata', refuse)
-    parser.on('comment', (text) => { if (/^-?>/.test(text)) refuse() })
+    parser.on('xmldecl', foreign)
+    parser.on('doctype', foreign)
+    parser.on('processinginstruction', foreign)
+    parser.on('cdata', foreign)
+    parser.on('comment', (text) => { if (/^-?>/.test(text)) foreign() })
     parser.on('text', (text) => { if (this.#depth > 0 && /\S/.test(text)) this.#content = true })
     parser.on('opentag', ({ name, attributes }) => this.#open(name, attributes as Record<string, string>))
     parser.on('closetag', () => { this.#depth-- })
@@ -72,21 +75,24 @@ class NarrativeCheck {
   }
 
   #open(name: string, attributes: Readonly<Record<string, string>>): void {
-    if (this.#depth++ === 0 && (name !== 'div' || attributes.xmlns !== XHTML)) {
-      throw new Fault('txt-1: the narrative is not one div in the XHTML namespace')
-    }
-    if (!ELEMENTS.has(name)) throw new Fault('txt-1: the narrative has an element that R4 does not allow')
+    if (this.#depth++ === 0 && (name !== 'div' || attributes.xmlns !== XHTML)) refuse('is not one div in the XHTML namespace')
+    if (!ELEMENTS.has(name)) refuse('has an element that R4 does not allow')
     if (name === 'img') this.#content = true
     for (const [attribute, value] of Object.entries(attributes)) checkAttribute(name, attribute, value)
   }
 }
 
 function checkAttribute(element: string, name: string, value: string): void {
-  if (!ATTRIBUTES.has(name) && OWN_ATTRIBUTES[element]?.has(name) !== true) throw new Fault('txt-1: the narrative has an attribute that R4 does not allow')
-  if (name === 'xmlns' && value !== XHTML) throw new Fault('txt-1: the narrative leaves the XHTML namespace')
-  if (name === 'style' && ACTIVE_STYLE.test(value)) throw new Fault('txt-1: the narrative has a style that loads or runs something')
-  if (LINKS.has(name) && !schemeIn(value, LINK_SCHEMES)) throw new Fault('txt-1: the narrative has a link of a scheme that is not allowed')
-  if (name === 'src' && !INLINE_IMAGE.test(value) && !schemeIn(value, IMAGE_SCHEMES)) throw new Fault('txt-1: the narrative has an image from a place that is not allowed')
+  if (!ATTRIBUTES.has(name) && OWN_ATTRIBUTES[element]?.has(name) !== true) refuse('has an attribute that R4 does not allow')
+  if (name === 'xmlns' && value !== XHTML) refuse('leaves the XHTML namespace')
+  if (name === 'style' && ACTIVE_STYLE.test(value)) refuse('has a style that loads or runs something')
+  if (LINKS.has(name) && !schemeIn(value, LINK_SCHEMES)) refuse('has a link of a scheme that is not allowed')
+  if (name === 'src' && !INLINE_IMAGE.test(value) && !schemeIn(value,
+    IMAGE_SCHEMES)) refuse('has an image from a place that is not allowed')
+}
+
+function refuse(fault: string): never {
+  throw new Fault(`txt-1: the narrative ${fault}`)
 }
 
 /** True for a relative link too. Browsers drop control characters and spaces before they read the scheme, so they are dropped here. */

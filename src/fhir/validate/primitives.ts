@@ -18,10 +18,15 @@ const UUID = /^urn:uuid:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]
 const ANY_CASE_UUID = new RegExp(UUID, 'i')
 const ABSOLUTE = /^[A-Za-z][A-Za-z0-9+.-]*:./
 const INTEGER = /^(0|-?[1-9][0-9]{0,9})$/
-const DATE = /^(\d{4})(?:-(0[1-9]|1[0-2])(?:-(0[1-9]|[12]\d|3[01]))?)?$/
-const DATE_TIME = /^(\d{4})(?:-(0[1-9]|1[0-2])(?:-(0[1-9]|[12]\d|3[01])(T(?:[01]\d|2[0-3]):[0-5]\d:(?:[0-5]\d|60)(?:\.\d+)?(?:Z|[+-](?:(?:0\d|1[0-3]):[0-5]\d|14:00)))?)?)?$/
-const INSTANT = /^(\d{4})-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])(T(?:[01]\d|2[0-3]):[0-5]\d:(?:[0-5]\d|60)(?:\.\d+)?(?:Z|[+-](?:(?:0\d|1[0-3]):[0-5]\d|14:00)))$/
-const TIME = /^(?:[01]\d|2[0-3]):[0-5]\d:(?:[0-5]\d|60)(?:\.\d+)?$/
+const YEAR = '^(\\d{4})'
+const MONTH = '-(0[1-9]|1[0-2])'
+const DAY = '-(0[1-9]|[12]\\d|3[01])'
+const CLOCK = '(?:[01]\\d|2[0-3]):[0-5]\\d:(?:[0-5]\\d|60)(?:\\.\\d+)?'
+const ZONE = '(?:Z|[+-](?:(?:0\\d|1[0-3]):[0-5]\\d|14:00))'
+const DATE = new RegExp(`${YEAR}(?:${MONTH}(?:${DAY})?)?$`)
+const DATE_TIME = new RegExp(`${YEAR}(?:${MONTH}(?:${DAY}(?:T${CLOCK}${ZONE})?)?)?$`)
+const INSTANT = new RegExp(`${YEAR}${MONTH}${DAY}T${CLOCK}${ZONE}$`)
+const TIME = new RegExp(`^${CLOCK}$`)
 const DATE_TEXT_MAX = 64
 const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/
 const INTEGER_MAX = 2_147_483_647
@@ -51,7 +56,8 @@ function integer(value: unknown, min: number): boolean {
 function dated(value: unknown, pattern: RegExp): boolean {
   if (typeof value !== 'string' || value.length > DATE_TEXT_MAX) return false
   const match = pattern.exec(value)
-  return match !== null && match[1] !== '0000' && (match[3] === undefined || dayExists(Number(match[1]), Number(match[2]), Number(match[3])))
+  return match !== null && match[1] !== '0000' && (match[3] === undefined
+    || dayExists(Number(match[1]), Number(match[2]), Number(match[3])))
 }
 
 function dayExists(year: number, month: number, day: number): boolean {

@@ -20,10 +20,13 @@ const FOREIGN_ELEMENTS = [
   'DeviceDefinition.bodySite',
   'HealthcareService.offeredIn',
   'ObservationDefinition.publisher',
-  ...['name', 'label', 'studyDesign', 'region', 'descriptionSummary', 'classifier', 'associatedParty', 'progressStatus', 'whyStopped', 'recruitment',
+  ...['name', 'label', 'studyDesign', 'region', 'descriptionSummary', 'classifier', 'associatedParty', 'progressStatus', 'whyStopped',
+    'recruitment',
     'comparisonGroup', 'objective.description', 'outcomeMeasure', 'result'].map((name) => `ResearchStudy.${name}`),
-  ...['linkId', 'description', 'note', 'definitionReference', 'definitionCanonical', 'definitionCodeableConcept', 'definitionExpression', 'definitionId',
-    'definitionByTypeAndValue', 'definitionByCombination', 'instances[x]', 'duration[x]', 'timeFromEvent'].map((name) => `EvidenceVariable.characteristic.${name}`)
+  ...['linkId', 'description', 'note', 'definitionReference', 'definitionCanonical', 'definitionCodeableConcept', 'definitionExpression',
+    'definitionId',
+    'definitionByTypeAndValue', 'definitionByCombination', 'instances[x]', 'duration[x]',
+    'timeFromEvent'].map((name) => `EvidenceVariable.characteristic.${name}`)
 ]
 
 /** Reference targets that R4 does not allow, by path. */
@@ -50,18 +53,21 @@ function patch(element: ElementDefinition): ElementDefinition {
 }
 
 const profile = (name: string): string => `http://hl7.org/fhir/StructureDefinition/${name}`
-const characteristic = (name: string, rest: Partial<ElementDefinition>): ElementDefinition => ({ path: `EvidenceVariable.characteristic.${name}`, min: 0, max: '1', ...rest })
+const characteristic = (name: string, rest: Partial<ElementDefinition>): ElementDefinition =>
+  ({ path: `EvidenceVariable.characteristic.${name}`, min: 0, max: '1', ...rest })
 
 /** What R4 has where the package has R5's. */
 const EVIDENCE_VARIABLE_CHARACTERISTIC: readonly ElementDefinition[] = [
   characteristic('description', { type: [{ code: 'string' }] }),
   characteristic('definition[x]', {
     min: 1,
-    type: [{ code: 'Reference', targetProfile: [profile('Group')] }, { code: 'canonical' }, { code: 'CodeableConcept' }, { code: 'Expression' },
+    type: [{ code: 'Reference', targetProfile: [profile('Group')] }, { code: 'canonical' }, { code: 'CodeableConcept' },
+      { code: 'Expression' },
       { code: 'DataRequirement' }, { code: 'TriggerDefinition' }]
   }),
   characteristic('usageContext', { max: '*', type: [{ code: 'UsageContext' }] }),
   characteristic('participantEffective[x]', { type: [{ code: 'dateTime' }, { code: 'Period' }, { code: 'Duration' }, { code: 'Timing' }] }),
   characteristic('timeFromStart', { type: [{ code: 'Duration' }] }),
-  characteristic('groupMeasure', { type: [{ code: 'code' }], binding: { strength: 'required', valueSet: 'http://hl7.org/fhir/ValueSet/group-measure' } })
+  characteristic('groupMeasure', { type: [{ code: 'code' }],
+    binding: { strength: 'required', valueSet: 'http://hl7.org/fhir/ValueSet/group-measure' } })
 ]

@@ -65,7 +65,8 @@ export function closeContainer(walk: Walk): void {
     }
     if (typeof id === 'string') types.set(id, one.resourceType)
     if ((typeof id !== 'string' || !fragments.has(`#${id}`)) && !pointsToContainer(one)) {
-      walk.rule('invariant', 'dom-3: a contained resource must be referred to from the resource, or refer to it', walk.expression(`contained[${index}]`))
+      walk.rule('invariant', 'dom-3: a contained resource must be referred to from the resource, or refer to it',
+        walk.expression(`contained[${index}]`))
     }
   }
   for (const { id, expression, targets } of references) {

@@ -58,7 +58,8 @@ let resources: ReadonlySet<string> | undefined
 
 const knownNames = (): ReadonlySet<string> => names ??= new Set(structureNames().filter((name) => !FOREIGN_TYPES.has(name)))
 const ABSTRACT: ReadonlySet<string> = new Set(['Resource', 'DomainResource'])
-const resourceNames = (): ReadonlySet<string> => resources ??= new Set(structureNames('resource').filter((name) => knownNames().has(name) && !ABSTRACT.has(name)))
+const resourceNames = (): ReadonlySet<string> =>
+  resources ??= new Set(structureNames('resource').filter((name) => knownNames().has(name) && !ABSTRACT.has(name)))
 
 const SYSTEM_TYPE = 'http://hl7.org/fhirpath/System.'
 const STRUCTURE_BASE = 'http://hl7.org/fhir/StructureDefinition/'
@@ -111,7 +112,8 @@ class TypeCompiler {
     return this.#prop(element, key, code, shape, choice, type)
   }
 
-  #prop(element: ElementDefinition, key: string, type: string, shape: (() => Shape) | null, choice: string | null, declared?: ElementType): Prop {
+  #prop(element: ElementDefinition, key: string, type: string, shape: (() => Shape) | null, choice: string | null,
+  declared?: ElementType): Prop {
     const { binding } = element
     // A nested element's rules are those of its shape, so that content references meet them too.
     const own = this.#children.has(element.path)

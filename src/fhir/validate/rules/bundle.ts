@@ -4,7 +4,8 @@ import type { Json } from '../walk.ts'
 const REQUESTS: ReadonlySet<unknown> = new Set(['batch', 'transaction', 'history'])
 const RESPONSES: ReadonlySet<unknown> = new Set(['batch-response', 'transaction-response', 'history'])
 
-const startsWith = (type: string, resourceType: string): Test => (x) => x.type !== type || at(objectsAt(x, 'entry')[0], 'resource.resourceType')[0] === resourceType
+const startsWith = (type: string, resourceType: string): Test => (x) => x.type !== type
+  || at(objectsAt(x, 'entry')[0], 'resource.resourceType')[0] === resourceType
 
 /** Invariants of Bundle (https://hl7.org/fhir/R4/bundle.html#invs), each linear in the entries. */
 export const BUNDLE_RULES: Readonly<Record<string, Test>> = {

@@ -7,12 +7,15 @@ const capability: Test = (x) => x.kind !== 'capability' || (!has(x, 'implementat
 const requirements: Test = (x) => x.kind !== 'requirements' || (!has(x, 'implementation') && !has(x, 'software'))
 const oneAction: Test = (x) => has(x, 'operation') !== has(x, 'assert')
 
-const ASSERTED = ['contentType', 'expression', 'headerField', 'minimumId', 'navigationLinks', 'path', 'requestMethod', 'resource', 'responseCode', 'response', 'validateProfileId']
+const ASSERTED = ['contentType', 'expression', 'headerField', 'minimumId', 'navigationLinks', 'path', 'requestMethod', 'resource',
+  'responseCode', 'response', 'validateProfileId']
 const WITHOUT_TARGET: ReadonlySet<unknown> = new Set(['capabilities', 'search', 'transaction', 'history'])
 const oneAssertion: Test = (x) => has(x, 'extension') || ASSERTED.filter((name) => has(x, name)).length <= 1
 const compared: Test = (x) => !has(x, 'compareToSourceId') !== (has(x, 'compareToSourceExpression') || has(x, 'compareToSourcePath'))
-const directed: Test = (x) => (!has(x, 'response') && !has(x, 'responseCode') && x.direction === 'request') || !has(x, 'direction') || x.direction === 'response'
-const targeted: Test = (x) => has(x, 'sourceId') || count(x, 'targetId') + count(x, 'url') + count(x, 'params') === 1 || WITHOUT_TARGET.has(at(x, 'type.code')[0])
+const directed: Test = (x) => (!has(x, 'response') && !has(x, 'responseCode') && x.direction === 'request') || !has(x, 'direction')
+  || x.direction === 'response'
+const targeted: Test = (x) => has(x, 'sourceId') || count(x, 'targetId') + count(x, 'url') + count(x, 'params') === 1
+  || WITHOUT_TARGET.has(at(x, 'type.code')[0])
 
 /** Invariants of the conformance, terminology and testing resources, by key. */
 export const CONFORMANCE_RULES: Readonly<Record<string, Test>> = {
@@ -30,11 +33,13 @@ export const CONFORMANCE_RULES: Readonly<Record<string, Test>> = {
   'cpb-16': requirements,
   'csd-1': (x) => distinct(conceptCodes(x.concept)),
   'ig-1': (x) => new Set(at(x, 'resource.groupingId')).isSubsetOf(new Set(at(x, 'grouping.id'))),
-  'ig-2': (x) => at(x, 'definition.resource.fhirVersion').every((version) => Array.isArray(x.fhirVersion) && x.fhirVersion.includes(version)),
+  'ig-2': (x) => at(x, 'definition.resource.fhirVersion').every((version) => Array.isArray(x.fhirVersion)
+  && x.fhirVersion.includes(version)),
   'inv-1@TestReport.setup.action': oneAction,
   'inv-2': oneAction,
   'md-1': (x) => x.max === '*' || Number(x.max) > 0,
-  'mea-1': (x) => objectsAt(x, 'group.stratifier').every((one) => (has(one, 'code') || has(one, 'description') || has(one, 'criteria')) !== has(one, 'component')),
+  'mea-1': (x) => objectsAt(x, 'group.stratifier').every((one) =>
+    (has(one, 'code') || has(one, 'description') || has(one, 'criteria')) !== has(one, 'component')),
   'opd-1': (x) => has(x, 'type') || has(x, 'part'),
   'opd-2': (x) => implies(has(x, 'searchType'), x.type === 'string'),
   'opd-3': (x) => implies(has(x, 'targetProfile'), x.type === 'Reference' || x.type === 'canonical'),

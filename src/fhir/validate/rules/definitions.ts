@@ -5,13 +5,15 @@ const CORE = 'http://hl7.org/fhir/StructureDefinition'
 const elements = (x: Json, view: 'snapshot' | 'differential'): Json[] => objectsAt(x, `${view}.element`)
 const pathOf = (element: Json | undefined): string => typeof element?.path === 'string' ? element.path : ''
 const isRoot = (element: Json): boolean => !pathOf(element).includes('.')
-const identified = (list: readonly Json[]): boolean => list.every((element) => has(element, 'id')) && distinct(list.map((element) => element.id))
+const identified = (list: readonly Json[]): boolean => list.every((element) => has(element, 'id'))
+  && distinct(list.map((element) => element.id))
 
 const TYPE_CODE = /^[a-zA-Z0-9]+$/
 const SNAPSHOT_TYPE_CODE = /^[a-zA-Z0-9.]+$/
 const SYSTEM_TYPE = /^http:\/\/hl7\.org\/fhirpath\/System\.[A-Z][A-Za-z]+$/
 const typeCodes = (list: readonly Json[], pattern: RegExp): boolean =>
-  list.flatMap((element) => at(element, 'type.code')).every((code) => typeof code === 'string' && (pattern.test(code) || SYSTEM_TYPE.test(code)))
+  list.flatMap((element) => at(element, 'type.code')).every((code) => typeof code === 'string'
+  && (pattern.test(code) || SYSTEM_TYPE.test(code)))
 
 const SLICE_NAME = /^[a-zA-Z0-9/\-_[\]@]+$/
 const PATH_STEP = /^[^\s.,:;'"/|?!@#$%&*()[\]{}]{1,64}(\[x\])?(:[^\s.]+)?$/
@@ -48,12 +50,14 @@ export const DEFINITION_RULES: Readonly<Record<string, Test>> = {
   'sdf-6': (x) => has(x, 'snapshot') || has(x, 'differential'),
   'sdf-8': (x, walk) => {
     const [first, ...rest] = objectsAt(x, 'element')
-    return (walk.resource.kind === 'logical' || pathOf(first) === walk.resource.type) && rest.every((element) => pathOf(element).startsWith(`${pathOf(first)}.`))
+    return (walk.resource.kind === 'logical' || pathOf(first) === walk.resource.type)
+    && rest.every((element) => pathOf(element).startsWith(`${pathOf(first)}.`))
   },
   'sdf-8a': (x, walk) => {
     const [first, ...rest] = objectsAt(x, 'element')
     const root = pathOf(first).replace(/\..*/s, '')
-    return (walk.resource.kind === 'logical' || pathOf(first).startsWith(String(walk.resource.type))) && rest.every((element) => pathOf(element).startsWith(`${root}.`))
+    return (walk.resource.kind === 'logical' || pathOf(first).startsWith(String(walk.resource.type)))
+      && rest.every((element) => pathOf(element).startsWith(`${root}.`))
   },
   'sdf-8b': (x) => objectsAt(x, 'element').every((element) => has(element, 'base')),
   'sdf-9': (x) => [...elements(x, 'snapshot'), ...elements(x, 'differential')].filter(isRoot)
@@ -69,11 +73,15 @@ export const DEFINITION_RULES: Readonly<Record<string, Test>> = {
   'sdf-16': (x) => identified(elements(x, 'snapshot')),
   'sdf-17': (x) => identified(elements(x, 'differential')),
   'sdf-18': (x) => implies(has(x, 'contextInvariant'), x.type === 'Extension'),
-  'sdf-19': (x) => implies(isCore(x), typeCodes(elements(x, 'differential'), TYPE_CODE) && typeCodes(elements(x, 'snapshot'), SNAPSHOT_TYPE_CODE)),
+  'sdf-19': (x) => implies(isCore(x), typeCodes(elements(x, 'differential'), TYPE_CODE)
+    && typeCodes(elements(x, 'snapshot'), SNAPSHOT_TYPE_CODE)),
   'sdf-20': (x) => objectsAt(x, 'element').filter(isRoot).every((element) => !has(element, 'slicing')),
-  'sdf-21': (x) => implies(elements(x, 'differential').some((element) => hasChoice(element, 'defaultValue')), x.derivation === 'specialization'),
-  'sdf-22': (x) => implies(isCore(x), ![...elements(x, 'snapshot'), ...elements(x, 'differential')].some((element) => hasChoice(element, 'defaultValue'))),
-  'sdf-23': (x) => [...elements(x, 'snapshot'), ...elements(x, 'differential')].filter(isRoot).every((element) => !has(element, 'sliceName'))
+  'sdf-21': (x) => implies(elements(x, 'differential').some((element) => hasChoice(element, 'defaultValue')),
+    x.derivation === 'specialization'),
+  'sdf-22': (x) => implies(isCore(x), ![...elements(x, 'snapshot'),
+    ...elements(x, 'differential')].some((element) => hasChoice(element, 'defaultValue'))),
+  'sdf-23': (x) => [...elements(x, 'snapshot'), ...elements(x, 'differential')].filter(isRoot).every((element) =>
+    !has(element, 'sliceName'))
 }
 
 const isCore = (x: Json): boolean => typeof x.url === 'string' && x.url.startsWith(CORE)

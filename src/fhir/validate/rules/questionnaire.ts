@@ -2,7 +2,8 @@ import { count, distinct, has, hasChoice, implies, type Test } from './words.ts'
 import { isObject } from '../walk.ts'
 
 const LENGTH_TYPES: ReadonlySet<unknown> = new Set(['boolean', 'decimal', 'integer', 'string', 'text', 'url', 'open-choice'])
-const OPTION_TYPES: ReadonlySet<unknown> = new Set(['choice', 'open-choice', 'decimal', 'integer', 'date', 'dateTime', 'time', 'string', 'quantity'])
+const OPTION_TYPES: ReadonlySet<unknown> = new Set(['choice', 'open-choice', 'decimal', 'integer', 'date', 'dateTime', 'time', 'string',
+  'quantity'])
 
 /** Invariants of Questionnaire, by key. */
 export const QUESTIONNAIRE_RULES: Readonly<Record<string, Test>> = {

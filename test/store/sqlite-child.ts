@@ -1,0 +1,51 @@
+import { isMainThread, parentPort, workerData, type MessagePort } from 'node:worker_threads'
+import { openSqliteLedger } from '../../src/store/adapters/sqlite/ledger.ts'
+import { openSqliteStore } from '../../src/store/adapters/sqlite/store.ts'
+import type { RecordStore } from '../../src/store/ports.ts'
+import { commitOf, named, put } from './conformance/fixtures.ts'
+
+/** Run by sqlite.test.ts as a process (arguments: task, path) or as a thread (workerData). */
+const TASKS = { increments, writesUntilKilled, opensAndCloses }
+
+/** Raises the version of the record `shared` so many times, by compare and set. */
+export async function raise(store: RecordStore, times: number): Promise<void> {
+  for (let done = 0; done < times;) {
+    const version = (await store.get([named('shared')]))[0]?.version ?? 0
+    const { kind } = await store.commit(commitOf({ puts: [put('shared', { expect: version })] }))
+    if (kind === 'done') done++
+  }
+}
+
+async function increments(path: string, writer?: MessagePort): Promise<void> {
+  const store = await openSqliteStore({ path, now: Date.now, ...(writer === undefined ? {} : { writer }) })
+  await raise(store, 40)
+  await store.close()
+}
+
+/** Prints the number of each record when its commit is acknowledged. */
+async function writesUntilKilled(path: string): Promise<void> {
+  const store = await openSqliteStore({ path, now: Date.now })
+  await Promise.all(Array.from({ length: 8 }, async (_, client) => {
+    for (let i = client; ; i += 8) {
+      await store.commit(commitOf({ puts: [put(`r${i}`, { terms: ['t', `t${i}`] })] }))
+      process.stdout.write(`${i}\n`)
+    }
+  }))
+}
+
+async function opensAndCloses(path: string): Promise<void> {
+  const store = await openSqliteStore({ path, now: Date.now })
+  const ledger = await openSqliteLedger({ path: `${path}.ledger`, now: Date.now })
+  await raise(store, 2)
+  await ledger.append({ id: named('entry'), sealed: named('sealed') })
+  await Promise.all([store.close(), ledger.close()])
+}
+
+if (isMainThread) {
+  const [, , task, path] = process.argv
+  await TASKS[task as keyof typeof TASKS](path as string)
+} else {
+  const { path, writer } = workerData as { path: string; writer: MessagePort }
+  await increments(path, writer)
+  parentPort?.postMessage('done')
+}

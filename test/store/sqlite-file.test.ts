@@ -1,0 +1,173 @@
+import { spawn } from 'node:child_process'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Worker } from 'node:worker_threads'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { openSqliteLedger } from '../../src/store/adapters/sqlite/ledger.ts'
+import { openSqliteStore } from '../../src/store/adapters/sqlite/store.ts'
+import { startWriter } from '../../src/store/adapters/sqlite/writer-link.ts'
+import { StoreBroken, StoreUnavailable, StoreUnknown } from '../../src/store/ports.ts'
+import { allPages, commitOf, must, named, put, query, randomId, text } from './conformance/fixtures.ts'
+import { raise } from './sqlite-child.ts'
+
+let folder: string
+let path: string
+const now = Date.now
+const script = join(import.meta.dirname, 'sqlite-child.ts')
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'wardkeep-'))
+  path = join(folder, 'data', 'store.db')
+})
+afterEach(() => { rmSync(folder, { recursive: true }) })
+
+function child(task: string): { readonly process: ReturnType<typeof spawn>; readonly output: Promise<string>; readonly code: Promise<number | null> } {
+  const started = spawn(process.execPath, [script, task, path], { stdio: ['ignore', 'pipe', 'inherit'], env: {} })
+  let output = ''
+  started.stdout?.on('data', (piece) => { output += String(piece) })
+  const code = new Promise<number | null>((resolve) => { started.once('close', resolve) })
+  return { process: started, code, output: code.then(() => output) }
+}
+
+describe('the files of the sqlite store', () => {
+  it('are readable by their owner only: database, WAL, shared memory, backup', async () => {
+    const store = await openSqliteStore({ path, now })
+    await must(store, { puts: [put('a')] })
+    await store.backup(join(folder, 'data', 'backup.db'))
+    const files = readdirSync(join(folder, 'data'))
+    expect(files.sort()).toEqual(['backup.db', 'store.db', 'store.db-shm', 'store.db-wal'])
+    for (const file of files) expect([file, statSync(join(folder, 'data', file)).mode & 0o777]).toEqual([file, 0o600])
+    await store.close()
+    expect(readdirSync(join(folder, 'data')).sort()).toEqual(['backup.db', 'store.db'])
+  })
+
+  it('hold nothing of an erased record or a removed document once the commit is answered', async () => {
+    const canary = 'canary-canary-canary'
+    const store = await openSqliteStore({ path, now })
+    const holds = (): boolean => [path, `${path}-wal`].some((file) => readFileSync(file).includes(canary))
+    const terms = [named('term-of-the-erased')]
+    const holdsTerm = (): boolean => [path, `${path}-wal`].some((file) => terms.some((term) => readFileSync(file).includes(term)))
+    await must(store, { puts: [put('a', { sealed: canary.repeat(1_000), terms: ['term-of-the-erased'], trail: ['term-of-the-erased'] })] })
+    await must(store, { puts: [put('a', { expect: 1, sealed: canary, terms: ['term-of-the-erased'] }), put('b')] })
+    await must(store, { documents: [{ name: named('key'), expect: 0, expires: null, sealed: text(canary) }] })
+    expect([holds(), holdsTerm()]).toEqual([true, true])
+    await must(store, { erase: [named('a')] })
+    expect([holds(), holdsTerm()]).toEqual([true, false])
+    await must(store, { documents: [{ name: named('key'), expect: 1, expires: null, sealed: null }] })
+    expect(holds()).toBe(false)
+    expect((await store.get([named('b')]))[0]?.version).toBe(1)
+    await store.close()
+  })
+
+  it('of another kind, of no kind, damaged or out of reach are refused, and no thread is left behind', async () => {
+    await (await openSqliteLedger({ path, now })).close()
+    await expect(openSqliteStore({ path, now })).rejects.toBeInstanceOf(StoreBroken)
+    const text = join(folder, 'data', 'text.db')
+    writeFileSync(text, 'not a database, but long enough to be taken for one'.repeat(200))
+    await expect(openSqliteStore({ path: text, now })).rejects.toBeInstanceOf(StoreBroken)
+    await expect(openSqliteStore({ path: folder, now })).rejects.toBeInstanceOf(StoreUnavailable)
+  })
+
+  it('with a damaged page answer StoreBroken, never other bytes', async () => {
+    const store = await openSqliteStore({ path, now })
+    await must(store, { puts: Array.from({ length: 200 }, (_, i) => put(`r${i}`, { terms: ['t'], sealed: 'x'.repeat(500) })) })
+    await store.close()
+    const bytes = readFileSync(path)
+    writeFileSync(path, bytes.fill(0xff, 16 * 4096))
+    const damaged = await openSqliteStore({ path, now })
+    await expect(allPages((ask) => damaged.find(query([['t']]), ask))).rejects.toBeInstanceOf(StoreBroken)
+    await damaged.close()
+  })
+
+  it('are copied whole by a backup while commits go on, and never over another file', async () => {
+    const store = await openSqliteStore({ path, now })
+    const target = join(folder, 'backup.db')
+    let writing = true
+    const pairs = (async () => {
+      for (let i = 0; writing; i++) await must(store, { puts: [put(`a${i}`, { terms: ['a'] }), put(`b${i}`, { terms: ['b'] })] })
+    })()
+    await new Promise((resolve) => { setTimeout(resolve, 100) })
+    await store.backup(target)
+    writing = false
+    await pairs
+    const copy = await openSqliteStore({ path: target, now })
+    const count = async (term: string): Promise<number> => (await copy.count(query([[term]]), 10_000)).count
+    expect(await count('a')).toBeGreaterThan(0)
+    expect(await count('a')).toBe(await count('b'))
+    await copy.close()
+    await expect(store.backup(target)).rejects.toBeInstanceOf(StoreUnavailable)
+    await store.close()
+  })
+})
+
+describe('several writers of one file', () => {
+  it('lose no update: two processes', async () => {
+    const store = await openSqliteStore({ path, now })
+    const other = child('increments')
+    await raise(store, 40)
+    expect(await other.code).toBe(0)
+    expect((await store.get([named('shared')]))[0]?.version).toBe(80)
+    await store.close()
+  })
+
+  it('lose no update: two threads through one writer thread, and each reads its own commits', async () => {
+    const store = await openSqliteStore({ path, now })
+    const writer = store.connect()
+    const thread = new Worker(script, { workerData: { path, writer }, transferList: [writer], execArgv: [] })
+    const ended = new Promise((resolve, reject) => { thread.once('exit', resolve).once('error', reject) })
+    await raise(store, 40)
+    expect(await ended).toBe(0)
+    expect((await store.get([named('shared')]))[0]?.version).toBe(80)
+    await store.close()
+  })
+})
+
+describe('an end without warning', () => {
+  it('of the writer: commits in flight are unknown, later ones refused as broken, reads go on, close ends', async () => {
+    const { port, worker } = startWriter(path, 'records')
+    const store = await openSqliteStore({ path, now, writer: port })
+    await must(store, { puts: [put('a')] })
+    const inFlight = Array.from({ length: 5 }, () => store.commit(commitOf({ outbox: [{ id: randomId(), sealed: text('x') }] })))
+    const settled = Promise.allSettled(inFlight)
+    await Promise.resolve()
+    await worker.terminate()
+    for (const result of await settled) {
+      if (result.status === 'rejected') expect(result.reason).toBeInstanceOf(StoreUnknown)
+    }
+    await expect(store.commit(commitOf({ puts: [put('b')] }))).rejects.toBeInstanceOf(StoreBroken)
+    await expect(store.health()).rejects.toBeInstanceOf(StoreBroken)
+    expect((await store.get([named('a')]))[0]?.version).toBe(1)
+    await store.close()
+  })
+
+  it('of the process: every acknowledged commit is there, whole', async () => {
+    const running = child('writesUntilKilled')
+    await new Promise((resolve) => { running.process.stdout?.once('data', () => setTimeout(resolve, 300)) })
+    running.process.kill('SIGKILL')
+    const acknowledged = (await running.output).split('\n').slice(0, -1)
+    expect(acknowledged.length).toBeGreaterThan(8)
+    const store = await openSqliteStore({ path, now })
+    for (const i of acknowledged) {
+      expect((await store.get([named(`r${i}`)]))[0]?.version).toBe(1)
+      expect((await store.find(query([[`t${i}`]]), { after: null, limit: 2, examine: 2 })).records.length).toBe(1)
+    }
+    await store.close()
+  })
+
+  it('is not how a process ends that closes its stores: nothing keeps it alive', async () => {
+    const running = child('opensAndCloses')
+    const late = setTimeout(() => { running.process.kill('SIGKILL') }, 15_000)
+    expect(await running.code).toBe(0)
+    clearTimeout(late)
+  })
+
+  it('leaves a closed store that refuses reads and writes', async () => {
+    const store = await openSqliteStore({ path, now })
+    await store.close()
+    await store.close()
+    await expect(store.get([named('a')])).rejects.toBeInstanceOf(StoreUnavailable)
+    await expect(store.commit(commitOf({}))).rejects.toBeInstanceOf(StoreUnavailable)
+    await expect(store.take(named('a'))).rejects.toBeInstanceOf(StoreUnavailable)
+  })
+})
