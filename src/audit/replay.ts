@@ -63,19 +63,6 @@ export function replayer(options: ReplayOptions): Replay {
     const record = await look(options, log, id, unstamped(sealed), where)
     if (record !== null) take(record, slot, seq, where)
   }
-  const replayLog = async (log: Bytes): Promise<void> => {
-    const slot = slotOf(log)
-    if (slot === null) return findings.tampered('A log has a name that is none of ours')
-    const head = await store.head(log)
-    const at = reached.get(slot) ?? { seq: 0, link: chain.empty, stamp: 0 }
-    reached.set(slot, at)
-    while (at.seq < head.seq) {
-      const batch = await store.entries(log, at.seq + 1, Math.min(BATCH, head.seq - at.seq), 'oldest')
-      for (const entry of batch) await replayEntry(slot, log, at, entry)
-      if (batch.length === 0) break
-    }
-    await checkEnd(options, slot, log, at, head)
-  }
   const lookAt = async (entries: readonly OutboxEntry[], where: string): Promise<void> => {
     for (const [index, { id, sealed }] of entries.entries()) {
       if (numbered.has(hex(id)) || waited.has(hex(id))) continue
@@ -97,7 +84,7 @@ export function replayer(options: ReplayOptions): Replay {
     return written.length < WAITING_MAX
   }
   const logs = async (): Promise<void> => {
-    for (const log of await store.logs()) await replayLog(log)
+    for (const log of await store.logs()) await replayLog(options, reached, log, replayEntry)
   }
   return {
     logs,
@@ -112,6 +99,23 @@ export function replayer(options: ReplayOptions): Replay {
     },
     counts: () => ({ entries: numbered.size, waiting: [...waited].filter((id) => !numbered.has(id)).length })
   }
+}
+
+type ReplayEntry = (slot: string, log: Bytes, at: At, entry: LedgerEntry) => Promise<void>
+
+async function replayLog(options: ReplayOptions, reached: Map<string, At>, log: Bytes, replayEntry: ReplayEntry): Promise<void> {
+  const { store, chain, findings } = options
+  const slot = slotOf(log)
+  if (slot === null) return findings.tampered('A log has a name that is none of ours')
+  const head = await store.head(log)
+  const at = reached.get(slot) ?? { seq: 0, link: chain.empty, stamp: 0 }
+  reached.set(slot, at)
+  while (at.seq < head.seq) {
+    const batch = await store.entries(log, at.seq + 1, Math.min(BATCH, head.seq - at.seq), 'oldest')
+    for (const entry of batch) await replayEntry(slot, log, at, entry)
+    if (batch.length === 0) break
+  }
+  await checkEnd(options, slot, log, at, head)
 }
 
 async function look({ opener, findings }: ReplayOptions, log: Bytes, id: Bytes, sealed: Uint8Array, where: string): Promise<AccessRecord | null> {

@@ -5,7 +5,7 @@
 import type { Bytes } from '../model/resource.ts'
 
 const SLOT = /^([a-z]{1,6})(?:-([1-9][0-9]{0,4}))?$/
-const ROW_ID = /^([a-z]{1,6}(?:-[1-9][0-9]{0,4})?)-([1-9][0-9]{0,11})-(0|[1-9][0-9]{0,6})$/
+const ROW_ID = /^([a-z]{1,6}(?:-[1-9][0-9]{0,4})?)-([1-9][0-9]{0,12})-(0|[1-9][0-9]{0,6})$/
 const NUMBER_MAX = 0xffff
 const SEQ_MAX = 2 ** 40 - 1
 const PART_MAX = 2 ** 24 - 1

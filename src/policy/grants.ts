@@ -56,19 +56,22 @@ export function reachOf(grants: readonly Grant[]): Reach {
     if (reach.kind === 'all' || isOfNoPatient(kind)) return { kind: 'all' }
     if (!limited.some((known) => known.patients === reach.patients && known.shared === reach.shared)) limited.push(reach)
   }
-  const [first] = limited
-  if (first === undefined) return { kind: 'patients', patients: [], shared: false }
-  if (limited.every(({ patients }) => patients === first.patients)) return { ...first, shared: limited.some(({ shared }) => shared) }
-  return { kind: 'patients', patients: [...new Set(limited.flatMap(({ patients }) => patients))], shared: true }
+  const [largest, ...others] = limited.sort((a, b) => b.patients.length - a.patients.length)
+  if (largest === undefined) return { kind: 'patients', patients: NOBODY, shared: false }
+  const covers = others.every(({ patients }) => patients === largest.patients || patients.every((patient) => members(largest.patients).has(patient)))
+  const patients = covers ? largest.patients : [...new Set(limited.flatMap((reach) => reach.patients))]
+  return { kind: 'patients', patients, shared: limited.some(({ shared }) => shared) }
 }
 
-/** Rows within both. The array of patients stays the same one where only one side has one. */
+/** Rows within both. The array of patients stays the same one where the other side takes nothing from it. */
 export function reachWithin(a: Reach, b: Reach): Reach {
   if (a.kind === 'all') return b
   if (b.kind === 'all') return a
   const shared = a.shared && b.shared
-  const patients = a.patients === b.patients ? a.patients : a.patients.filter((patient) => members(b.patients).has(patient))
-  return { kind: 'patients', patients, shared }
+  if (a.patients === b.patients) return { kind: 'patients', patients: a.patients, shared }
+  const [few, many] = a.patients.length <= b.patients.length ? [a.patients, b.patients] : [b.patients, a.patients]
+  const common = few.filter((patient) => members(many).has(patient))
+  return { kind: 'patients', patients: common.length === few.length ? few : common.length === 0 ? NOBODY : common, shared }
 }
 
 /** What of a row is shown: an element stays when any of the grants that allow the row lets it stay. Null: everything. */
@@ -100,6 +103,7 @@ function isCleared(clearance: Clearance, labels: readonly string[]): boolean {
   return clearance === 'V' || labels.every((label) => !label.startsWith(`${CONFIDENTIALITY}|`) || WITHIN[clearance].has(label.slice(CONFIDENTIALITY.length + 1)))
 }
 
+const NOBODY: readonly string[] = []
 const sets = new WeakMap<readonly string[], ReadonlySet<string>>()
 
 function members(patients: readonly string[]): ReadonlySet<string> {

@@ -64,12 +64,15 @@ function addTerms(asks: TermAsk[], { param, kind, level: own }: Indexed, found: 
     if (at === 'none') return
     for (let i = first; i < asks.length; i++) if (asks[i]!.value === text && asks[i]!.level === at) return
     // Inside the loop, so that a record of very many values costs no more than one that is just too large.
-    if (asks.length >= TERMS_MAX) throw fault(422, 'too-long', `More than ${TERMS_MAX} values to index, the last of them read by the search parameter ${code}`)
+    if (asks.length >= TERMS_MAX) {
+      throw fault(422, 'too-long', `More than ${TERMS_MAX} values to index, the last of them read by the search parameter ${code}`)
+    }
     asks.push({ level: at, code, value: text })
   }
   if (isReference && found.length > REFERENCES_MAX) {
     // A reference's level is its target's: the mark stands under each level that a query may ask at.
-    for (const at of new Set<Level>([own, targetLevel(param.type, code, 'Practitioner')])) if (at !== 'none') asks.push({ level: at, code, value: CROWDED })
+    const levels = new Set<Level>([own, targetLevel(param.type, code, 'Practitioner')])
+    for (const at of levels) if (at !== 'none') asks.push({ level: at, code, value: CROWDED })
     return
   }
   for (const typed of found) for (const term of kind.terms(typed, { base })) add(term)

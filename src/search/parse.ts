@@ -101,14 +101,20 @@ function readName(type: string, name: string): Asked | null {
   if (colon < 0) return { param, name: code, form: kind.plain, modifier: null }
   const word = name.slice(colon + 1)
   if (word === 'missing') return { param, name: `${code}:missing`, form: null, modifier: null }
-  if (Object.hasOwn(kind.modifiers, word)) return { param, name: `${code}:${word}`, form: kind.modifiers[word as Modifier]!, modifier: word as Modifier }
-  if (param.kind === 'reference' && isResourceType(word) && isTarget(param, word)) return { param, name: `${code}:${word}`, form: typedForm(kind.plain, word), modifier: null }
+  if (Object.hasOwn(kind.modifiers, word)) {
+    return { param, name: `${code}:${word}`, form: kind.modifiers[word as Modifier]!, modifier: word as Modifier }
+  }
+  if (param.kind === 'reference' && isResourceType(word) && isTarget(param, word)) {
+    return { param, name: `${code}:${word}`, form: typedForm(kind.plain, word), modifier: null }
+  }
   throw fault(400, 'not-supported', `The search parameter ${code} has no modifier${SHORT_WORD.test(word) ? ` ${word}` : ' of that name'}`)
 }
 
 const SHORT_WORD = /^[A-Za-z-]{1,32}$/
-const isTarget = (param: SearchParam, type: string): boolean => referenceTargets(param).length === 0 || referenceTargets(param).includes(type)
-const typedForm = (plain: Form, type: string): Form => ({ ...plain, parse: (text, param, context) => parseTypedReference(type, text, param, context) })
+const isTarget = (param: SearchParam, type: string): boolean =>
+  referenceTargets(param).length === 0 || referenceTargets(param).includes(type)
+const typedForm = (plain: Form, type: string): Form =>
+  ({ ...plain, parse: (text, param, context) => parseTypedReference(type, text, param, context) })
 
 /** null: the parameter has no value. `strict`: one empty value among others is refused too. */
 function readClause(asked: Asked, text: string, options: ParseOptions, strict: boolean): Filter | null {
@@ -119,11 +125,15 @@ function readClause(asked: Asked, text: string, options: ParseOptions, strict: b
     return { kind: 'missing', param, missing: text === 'true' }
   }
   const parts = splitUnescaped(text, ',')
-  if (parts.length > options.orValuesMax) throw fault(400, 'too-costly', `The parameter ${name} has more than ${options.orValuesMax} values`)
+  if (parts.length > options.orValuesMax) {
+    throw fault(400, 'too-costly', `The parameter ${name} has more than ${options.orValuesMax} values`)
+  }
   const context: ValueContext = { base: options.base, now: options.now }
   const values: ParamValue[] = []
   for (const part of parts) {
-    if (part.length > VALUE_LENGTH_MAX) throw fault(400, 'too-long', `The parameter ${name} has a value of more than ${VALUE_LENGTH_MAX} characters`)
+    if (part.length > VALUE_LENGTH_MAX) {
+      throw fault(400, 'too-long', `The parameter ${name} has a value of more than ${VALUE_LENGTH_MAX} characters`)
+    }
     if (part.trim() === '') {
       if (strict) throw fault(400, 'value', `The parameter ${name} has an empty value`)
       continue

@@ -30,7 +30,8 @@ export function intersect(parts: readonly Part[]): Part {
 export function unite(branches: readonly Part[], codes: readonly string[], affordable: (asks: Asks) => boolean): Part {
   const parts = branches.filter(({ empty }) => !empty)
   if (parts.length === 0) return EMPTY
-  const conjunct = [sharedConjunct(parts, 'population'), sharedConjunct(parts, 'patient')].find((asks) => asks !== null && affordable(asks)) ?? null
+  const shared = [sharedConjunct(parts, 'population'), sharedConjunct(parts, 'patient')]
+  const conjunct = shared.find((asks) => asks !== null && affordable(asks)) ?? null
   const united: Part = {
     empty: false,
     ids: allOrNone(parts.map(({ ids }) => ids)),
@@ -38,11 +39,11 @@ export function unite(branches: readonly Part[], codes: readonly string[], affor
     // The anchors of a branch stand for its patient-level asks: of use only where every branch has them.
     anchors: allOrNone(parts.map(({ anchors }) => anchors)),
     conjuncts: conjunct === null ? [] : [conjunct],
-    updated: parts.reduce<Plan['updated'] | undefined>((all, { updated }) => (all === undefined ? updated : wider(all, updated)), undefined) ?? null,
+    updated: parts.slice(1).reduce((all, { updated }) => wider(all, updated), parts[0]!.updated),
     unindexed: []
   }
-  const isFree = united.ids === null && united.patients === null && united.anchors === null && united.conjuncts.length === 0 && united.updated === null
-  return isFree ? unindexed(codes) : united
+  const { ids, patients, anchors, updated } = united
+  return conjunct === null && ids === null && patients === null && anchors === null && updated === null ? unindexed(codes) : united
 }
 
 /** Codes of all parameters that a filter reads. */
@@ -73,7 +74,8 @@ function shortest<T>(lists: readonly (readonly T[] | null)[]): readonly T[] | nu
 
 /** A record has one id, so lists of ids intersect. */
 function common(lists: readonly (readonly string[] | null)[]): readonly string[] | null {
-  return lists.reduce<readonly string[] | null>((all, list) => (all === null ? list : list === null ? all : all.filter((each) => list.includes(each))), null)
+  const named = lists.filter((list) => list !== null)
+  return named.length === 0 ? null : named.reduce((all, list) => all.filter((each) => list.includes(each)))
 }
 
 function allOrNone<T>(lists: readonly (readonly T[] | null)[]): readonly T[] | null {

@@ -67,7 +67,7 @@ function clausePart(clause: Clause, scope: Scope): Part {
   const leading = param.kind === 'composite' ? leadingParam(param) : null
   if (leading !== null) {
     const parts = values.map((value) => (value.kind === 'composite' ? value.of[0]! : value))
-    return leading.kind === 'date' || leading.kind === 'composite' ? unindexed([param.code]) : termsPart({ ...clause, param: leading, values: parts }, scope, param.code)
+    return leading.kind === 'date' ? unindexed([param.code]) : termsPart({ ...clause, param: leading, values: parts }, scope, param.code)
   }
   return termsPart(clause, scope, param.code)
 }

@@ -6,7 +6,7 @@ import { logOf, placeOf, placeOfKey, rowId, rowKey, slotOf } from '../../src/aud
 import { validateResource } from '../../src/fhir/validate/validate.ts'
 import type { Interaction } from '../../src/model/interaction.ts'
 import { ID_PATTERN } from '../../src/model/resource.ts'
-import { asked, CALLER, reading, row } from './bench.ts'
+import { asked, CALLER, row } from './bench.ts'
 
 const AT = Date.UTC(2026, 8, 1, 8, 0, 0, 123)
 const CONTEXT: ProjectionContext = { base: 'https://fhir.example.org/fhir/R4', site: 'fhir.example.org', withQuery: false }

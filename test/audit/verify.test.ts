@@ -1,12 +1,12 @@
 import { DatabaseSync, type SQLInputValue } from 'node:sqlite'
-import { copyFileSync, rmSync } from 'node:fs'
+import { copyFileSync, existsSync, rmSync } from 'node:fs'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { accessRecord, erasureRecord } from '../../src/audit/record.ts'
 import { logOf } from '../../src/audit/slot.ts'
 import { verifyLedger } from '../../src/audit/verify.ts'
 import { auditCommand } from '../../src/cli/audit.ts'
 import type { Bytes } from '../../src/model/resource.ts'
-import { StoreUnavailable } from '../../src/store/ports.ts'
+import { type LedgerEntry, type LedgerStore, StoreUnavailable } from '../../src/store/ports.ts'
 import { asked, type Bench, CALLER, commit, openBench, put, reading } from './bench.ts'
 
 const LOG = logOf('server-1')
@@ -160,15 +160,17 @@ describe('found in the ledger', () => {
   })
 
   it('the file of another day put back', async () => {
-    const copy = `${bench.dir}/old.db`
-    await bench.reopen(() => copyFileSync(bench.ledgerPath, copy))
+    const files = ['', '-wal', '-shm'].map((end) => `${bench.ledgerPath}${end}`)
+    await bench.reopen(() => files.filter((file) => existsSync(file)).forEach((file) => copyFileSync(file, `${file}.old`)))
     const ledger = await bench.ledger()
     await ledger.append(accessRecord(reading('42', 'o-1')))
     await ledger.close()
     expect(await texts()).toEqual([])
     await bench.reopen(() => {
-      for (const end of ['-wal', '-shm']) rmSync(`${bench.ledgerPath}${end}`, { force: true })
-      copyFileSync(copy, bench.ledgerPath)
+      for (const file of files) {
+        rmSync(file, { force: true })
+        if (existsSync(`${file}.old`)) copyFileSync(`${file}.old`, file)
+      }
     })
     expect(await texts()).toEqual([expect.stringContaining('is not as the mark in the record store names it')])
   })
@@ -188,6 +190,52 @@ describe('found in the ledger', () => {
 
   it('a mark that was changed', async () => {
     await commit(bench.records, { documents: [{ name: bench.ring.documentName('ledger-head', 'server-1'), expect: null, expires: null, sealed: new Uint8Array(100) }] })
+  })
+})
+
+describe('300 random mutations of a log', () => {
+  /** The ledger as it is, but for the entries of one log. `head` follows the last of them when `mended`. */
+  function showing(entries: readonly LedgerEntry[], mended: boolean): LedgerStore {
+    const at = (seq: number): number => entries.findIndex((entry) => entry.seq >= seq)
+    return Object.assign(Object.create(bench.store) as LedgerStore, {
+      entries: async (_: Bytes, from: number, limit: number) => (at(from) < 0 ? [] : entries.slice(at(from), at(from) + limit)),
+      ...(mended ? { head: async () => ({ seq: entries.at(-1)?.seq ?? 0, link: entries.at(-1)?.link ?? new Uint8Array(32) }) } : {})
+    })
+  }
+  const numbered = (entries: readonly LedgerEntry[]): readonly LedgerEntry[] => entries.map((entry, index) => ({ ...entry, seq: index + 1 }))
+  /** A small generator with a fixed seed: a run that fails can be run again. */
+  function dice(seed: number): (sides: number) => number {
+    let state = seed
+    return (sides) => {
+      state = (Math.imul(state, 1664525) + 1013904223) >>> 0
+      return Math.floor((state / 2 ** 32) * sides)
+    }
+  }
+  const flip = (bytes: Bytes, bit: number): Bytes => bytes.map((byte, index) => (index === bit >>> 3 ? byte ^ (1 << (bit & 7)) : byte))
+
+  it('are all found, and 20 clean runs between them find nothing', async () => {
+    await history()
+    const entries = await bench.store.entries(LOG, 1, 1000, 'oldest')
+    const roll = dice(4711)
+    const kinds: readonly ((at: number, other: number) => readonly LedgerEntry[])[] = [
+      (at) => entries.map((entry, index) => (index === at ? { ...entry, sealed: flip(entry.sealed, roll(entry.sealed.length * 8)) } : entry)),
+      (at) => entries.map((entry, index) => (index === at ? { ...entry, link: flip(entry.link, roll(256)) } : entry)),
+      (at) => entries.map((entry, index) => (index === at ? { ...entry, id: flip(entry.id, roll(128)) } : entry)),
+      (at) => entries.filter((_, index) => index !== at),
+      (at) => numbered(entries.filter((_, index) => index !== at)),
+      (at, other) => numbered(entries.map((entry, index) => (index === at ? entries[other]! : index === other ? entries[at]! : entry))),
+      (at) => entries.slice(0, at),
+      (at, other) => numbered([...entries.slice(0, at), entries[other]!, ...entries.slice(at)]),
+      (at) => numbered([...entries, entries[at]!])
+    ]
+    for (let run = 0; run < 300; run++) {
+      const at = roll(entries.length)
+      const other = (at + 1 + roll(entries.length - 1)) % entries.length
+      const kind = run % kinds.length
+      const store = showing(kinds[kind]!(at, other), roll(2) === 1)
+      expect((await verifyLedger({ store, records: bench.records, ring: bench.ring })).exitCode, `run ${run}, kind ${kind}, entry ${at + 1}`).toBe(2)
+      if (run % 15 === 0) expect((await verifyLedger({ store: showing(entries, true), records: bench.records, ring: bench.ring })).problems).toEqual([])
+    }
   })
 })
 

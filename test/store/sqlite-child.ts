@@ -1,11 +1,11 @@
-import { isMainThread, parentPort, workerData, type MessagePort } from 'node:worker_threads'
+import { isMainThread, workerData, type MessagePort } from 'node:worker_threads'
 import { openSqliteLedger } from '../../src/store/adapters/sqlite/ledger.ts'
 import { openSqliteStore } from '../../src/store/adapters/sqlite/store.ts'
 import type { RecordStore } from '../../src/store/ports.ts'
 import { commitOf, named, put } from './conformance/fixtures.ts'
 
-/** Run by sqlite.test.ts as a process (arguments: task, path) or as a thread (workerData). */
-const TASKS = { increments, writesUntilKilled, opensAndCloses }
+/** Run by sqlite-file.test.ts as a process (arguments: task, path) or as a thread (workerData). */
+const TASKS: Readonly<Record<string, (path: string) => Promise<void>>> = { increments, writesUntilKilled, opensAndCloses }
 
 /** Raises the version of the record `shared` so many times, by compare and set. */
 export async function raise(store: RecordStore, times: number): Promise<void> {
@@ -41,11 +41,11 @@ async function opensAndCloses(path: string): Promise<void> {
   await Promise.all([store.close(), ledger.close()])
 }
 
+const [, , task = '', path = ''] = process.argv
 if (isMainThread) {
-  const [, , task, path] = process.argv
-  await TASKS[task as keyof typeof TASKS](path as string)
-} else {
-  const { path, writer } = workerData as { path: string; writer: MessagePort }
-  await increments(path, writer)
-  parentPort?.postMessage('done')
+  // Imported by a test, it has no task.
+  await TASKS[task]?.(path)
+} else if (workerData !== null && 'writer' in workerData) {
+  const given = workerData as { path: string; writer: MessagePort }
+  await increments(given.path, given.writer)
 }

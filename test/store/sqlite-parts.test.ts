@@ -31,8 +31,11 @@ describe('the plan of every statement over postings and types (without statistic
       const old = postingSql('version_posting', order)
       expect(searches(old.list)).toEqual([`SEARCH version_posting USING PRIMARY KEY (term=? AND ${places('updated,recno,version')}(?,?,?)${end})`])
       const type = typeSql(order)
-      expect(searches(type.ofType)).toEqual([`SEARCH record USING COVERING INDEX record_type (type=? AND ${places('updated,recno')}(?,?)${end})`])
-      expect(searches(type.scanType)).toEqual([`SEARCH record USING INDEX record_type (type=? AND ${places('updated,recno')}(?,?)${end})`])
+      const recno = `recno${order === 'newest' ? '<' : '>'}?`
+      expect(searches(type.ofType.moment)).toEqual([`SEARCH record USING COVERING INDEX record_type (type=? AND updated=? AND ${recno})`])
+      expect(searches(type.ofType.rest)).toEqual(['SEARCH record USING COVERING INDEX record_type (type=? AND updated>? AND updated<?)'])
+      expect(searches(type.scanType.moment)).toEqual([`SEARCH record USING INDEX record_type (type=? AND updated=? AND ${recno})`])
+      expect(searches(type.scanType.rest)).toEqual(['SEARCH record USING INDEX record_type (type=? AND updated>? AND updated<?)'])
       expect(searches(type.versionsOfType)).toEqual([`SEARCH version USING COVERING INDEX version_type (type=? AND ${places('updated,recno,version')}(?,?,?)${end})`])
     })
   }

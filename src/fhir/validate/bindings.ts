@@ -19,14 +19,15 @@ export function requiredBinding(canonical: string): Binding | null {
 }
 
 /** Value sets that are bound more weakly but whose maximum is a grammar (Resource.language: BCP 47). */
-export const weakerBinding = (canonical: string): Binding | null => withoutVersion(canonical) === LANGUAGES ? requiredBinding(LANGUAGES)
-  : null
+export const weakerBinding = (canonical: string): Binding | null =>
+  withoutVersion(canonical) === LANGUAGES ? requiredBinding(LANGUAGES) : null
 
 const bindings = new Map<string, Binding | null>()
 
 const LANGUAGES = 'http://hl7.org/fhir/ValueSet/languages'
 const LANGUAGE = /^[A-Za-z]{1,8}(-[A-Za-z0-9]{1,8})*$/
-const MIME = /^[A-Za-z0-9!#$&^_.+-]{1,127}\/[A-Za-z0-9!#$&^_.+*-]{1,127}( ?; ?[A-Za-z0-9!#$&^_.+-]{1,127}=("[^"]{0,256}"|[^\s;"]{1,256}))*;?$/
+const MIME_TOKEN = '[A-Za-z0-9!#$&^_.+*-]{1,127}'
+const MIME = new RegExp(`^${MIME_TOKEN}/${MIME_TOKEN}( ?; ?${MIME_TOKEN}=("[^"]{0,256}"|[^\\s;"]{1,256}))*;?$`)
 const CURRENCY = /^[A-Z]{3}$/
 /**
  * CapabilityStatement.format may hold these words too

@@ -30,16 +30,15 @@ export function checkResource(walk: Walk, value: unknown, contained: boolean): v
 
 /** dom-2, dom-4 and dom-5 of R4's DomainResource. */
 function checkContained(walk: Walk, value: Json): void {
-  if (value.contained !== undefined) walk.rule('invariant', 'dom-2: a contained resource has contained resources',
-  walk.expression('contained'))
+  const without = (key: string, path: string, human: string): void =>
+    walk.rule('invariant', `${key}: a contained resource ${human}`, walk.expression(path))
+  if (value.contained !== undefined) without('dom-2', 'contained', 'has no contained resources')
   const { meta } = value
   if (!isObject(meta)) return
   for (const name of ['versionId', 'lastUpdated']) {
-    if (meta[name] !== undefined) walk.rule('invariant', 'dom-4: a contained resource has no version and no time',
-    walk.expression(`meta.${name}`))
+    if (meta[name] !== undefined) without('dom-4', `meta.${name}`, 'has no version and no time')
   }
-  if (meta.security !== undefined) walk.rule('invariant', 'dom-5: a contained resource has no security label',
-    walk.expression('meta.security'))
+  if (meta.security !== undefined) without('dom-5', 'meta.security', 'has no security label')
 }
 
 function checkObject(walk: Walk, shape: Shape, value: unknown): void {

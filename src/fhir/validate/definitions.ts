@@ -1,31 +1,8 @@
 import { readFileSync, openSync, readSync, closeSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
+import type { ElementDefinition } from './element-definition.ts'
 import { corrected } from './r4-corrections.ts'
-
-/** What of an ElementDefinition validation needs. */
-export interface ElementDefinition {
-  readonly path: string
-  readonly min: number
-  readonly max: string
-  readonly contentReference?: string
-  readonly type?: readonly ElementType[]
-  readonly binding?: { readonly strength: string; readonly valueSet?: string }
-  readonly constraint?: readonly Constraint[]
-}
-
-export interface ElementType {
-  readonly code: string
-  readonly profile?: readonly string[]
-  readonly targetProfile?: readonly string[]
-}
-
-export interface Constraint {
-  readonly key: string
-  readonly severity: string
-  readonly human: string
-  readonly expression?: string
-}
 
 export interface CodeSystem {
   readonly content?: string

@@ -2,10 +2,10 @@ import { SaxesParser } from 'saxes'
 import type { Walk } from './walk.ts'
 
 /**
- * txt-1 and txt-2: Narrative.div holds one XHTML div of the elements and attributes that R4 allows
-  * (https://hl7.org/fhir/R4/narrative.html#xhtml),
- * without scripts, events, entities, CDATA or declarations, and with some content. What an HTML parser would read otherwise than an XML
- * parser does (CDATA, `<!-->`) is refused too, since clients put the div into pages.
+ * txt-1 and txt-2: Narrative.div holds one XHTML div of the elements and attributes that R4 allows, without scripts, events, entities,
+ * CDATA or declarations, and with some content (https://hl7.org/fhir/R4/narrative.html#xhtml). What an HTML parser would read otherwise
+ * than an XML parser does (CDATA, `<!-->`) is refused too, since clients put the div into pages. So is a style that loads something
+ * (`url()`), which R4 does not forbid.
  */
 export function checkNarrative(walk: Walk, div: string): void {
   try {
@@ -87,8 +87,7 @@ function checkAttribute(element: string, name: string, value: string): void {
   if (name === 'xmlns' && value !== XHTML) refuse('leaves the XHTML namespace')
   if (name === 'style' && ACTIVE_STYLE.test(value)) refuse('has a style that loads or runs something')
   if (LINKS.has(name) && !schemeIn(value, LINK_SCHEMES)) refuse('has a link of a scheme that is not allowed')
-  if (name === 'src' && !INLINE_IMAGE.test(value) && !schemeIn(value,
-    IMAGE_SCHEMES)) refuse('has an image from a place that is not allowed')
+  if (name === 'src' && !INLINE_IMAGE.test(value) && !schemeIn(value, IMAGE_SCHEMES)) refuse('has an image of a scheme that is not allowed')
 }
 
 function refuse(fault: string): never {

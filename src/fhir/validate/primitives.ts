@@ -56,8 +56,8 @@ function integer(value: unknown, min: number): boolean {
 function dated(value: unknown, pattern: RegExp): boolean {
   if (typeof value !== 'string' || value.length > DATE_TEXT_MAX) return false
   const match = pattern.exec(value)
-  return match !== null && match[1] !== '0000' && (match[3] === undefined
-    || dayExists(Number(match[1]), Number(match[2]), Number(match[3])))
+  if (match === null || match[1] === '0000') return false
+  return match[3] === undefined || dayExists(Number(match[1]), Number(match[2]), Number(match[3]))
 }
 
 function dayExists(year: number, month: number, day: number): boolean {

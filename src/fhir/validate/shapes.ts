@@ -1,5 +1,6 @@
 import { requiredBinding, weakerBinding, type Binding } from './bindings.ts'
-import { structure, structureNames, type ElementDefinition, type ElementType } from './definitions.ts'
+import { structure, structureNames } from './definitions.ts'
+import type { ElementDefinition, ElementType } from './element-definition.ts'
 import { primitiveCheck, type PrimitiveCheck } from './primitives.ts'
 import { FOREIGN_TYPES } from './r4-corrections.ts'
 import { rulesOf, type Rule } from './rules.ts'
@@ -112,8 +113,7 @@ class TypeCompiler {
     return this.#prop(element, key, code, shape, choice, type)
   }
 
-  #prop(element: ElementDefinition, key: string, type: string, shape: (() => Shape) | null, choice: string | null,
-  declared?: ElementType): Prop {
+  #prop(element: ElementDefinition, key: string, type: string, shape: Prop['shape'], choice: string | null, declared?: ElementType): Prop {
     const { binding } = element
     // A nested element's rules are those of its shape, so that content references meet them too.
     const own = this.#children.has(element.path)

@@ -11,18 +11,17 @@ export interface ValidateOptions {
 
 /**
  * Checks parsed JSON against R4 4.0.1 (https://hl7.org/fhir/R4/validation.html): elements, cardinality, primitive values, required
-  * bindings,
- * references, narrative and invariants. Throws FhirError 400 where the JSON is not R4 in form, 422 where it breaks a rule or a binding,
-  * with at
- * most 50 issues, each naming its element by FHIRPath and none holding a value. `expectedType` null = any type. Extensions may have any
-  * url.
+ * bindings, references, narrative and invariants. Throws FhirError 400 where the JSON is not R4 in form, 422 where it breaks a rule or a
+ * binding, with at most 50 issues, each naming its element by FHIRPath and none holding a value. `expectedType` null = any type. An
+ * extension may have any url.
  */
 export function validateResource(resource: unknown, expectedType: string | null, options: ValidateOptions = {}): Resource {
   if (!isObject(resource)) throw fault(400, 'structure', 'The body must be a JSON object')
   const type = resource.resourceType
   if (typeof type !== 'string' || type === '') throw fault(400, 'structure', 'The body has no resourceType')
-  if (expectedType !== null && type !== expectedType) throw fault(400, 'invalid', `The body must be a resource of type ${expectedType}`,
-    'resourceType')
+  if (expectedType !== null && type !== expectedType) {
+    throw fault(400, 'invalid', `The body must be of type ${expectedType}`, 'resourceType')
+  }
   const walk = new Walk(resource, options.entryResources ?? true)
   walk.path.push(isResourceType(type) ? type : 'Resource')
   try {

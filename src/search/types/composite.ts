@@ -44,7 +44,7 @@ const SIMPLE: Readonly<Record<string, Kind | undefined>> = {
   string: stringKind, token: tokenKind, reference: referenceKind, date: dateKind, number: numberKind, quantity: quantityKind, uri: uriKind
 }
 
-/** R4 names the definitions of its components the wrong way round: `relatesto` (a reference) for the code, `relation` (a token) for the target. */
+/** R4 names the definitions of its components the wrong way round: `relatesto`, a reference, for the code, and `relation` for the target. */
 const MISNAMED = 'DocumentReference.relationship'
 
 interface Component { readonly param: SearchParam; readonly kind: Kind }

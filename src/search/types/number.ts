@@ -4,7 +4,10 @@ import { splitPrefix } from './date.ts'
 import { type Kind, NO_TERMS, notIndexed } from './kind.ts'
 import { isObject, unescapeValue } from './text.ts'
 
-/** Numbers. Equality has the precision of what was typed (100 is [99.5, 100.5)); order is exact. https://hl7.org/fhir/R4/search.html#number */
+/**
+ * Numbers. Equality has the precision of what was typed (100 is [99.5, 100.5)); order is exact.
+ * https://hl7.org/fhir/R4/search.html#number
+ */
 export const numberKind: Kind = {
   plain: {
     parse: (text) => {

@@ -8,20 +8,25 @@ import { isObject, splitUnescaped, unescapeValue } from './text.ts'
 
 type ReferenceValue = Extract<ParamValue, { kind: 'reference' }>
 
-/** `123`, `Patient/123`, an absolute URL, a urn, each with a version or not; canonicals as `url|version`. https://hl7.org/fhir/R4/search.html#reference */
+/**
+ * `123`, `Patient/123`, an absolute URL, a urn, each with a version or not; canonicals as `url|version`.
+ * https://hl7.org/fhir/R4/search.html#reference
+ */
 export const referenceKind: Kind = {
   plain: { parse: parseReferenceValue, matches: referenceMatches, asks: referenceAsks },
   modifiers: {
     identifier: {
       parse: parseToken,
-      matches: (value, typed) => isObject(typed.value) && isObject(typed.value.identifier) && tokenMatches(value, { type: 'Identifier', value: typed.value.identifier }),
+      matches: (value, typed) => isObject(typed.value) && isObject(typed.value.identifier)
+        && tokenMatches(value, { type: 'Identifier', value: typed.value.identifier }),
       asks: notIndexed
     }
   },
   terms: (typed, { base }) => {
     const target = readTarget(typed.value, base)
     if (target === null) return NO_TERMS
-    return [target.url === null ? { text: `r:${target.type}/${target.id}`, target: target.type } : { text: `r:${target.url}`, target: null }]
+    const { type, id, url } = target
+    return [url === null ? { text: `r:${type}/${id}`, target: type } : { text: `r:${url}`, target: null }]
   }
 }
 
@@ -55,7 +60,8 @@ function parseReferenceValue(text: string, param: SearchParam, context: ValueCon
   if (version === '') return null
   if (ID_PATTERN.test(plain)) {
     const targets = referenceTargets(param)
-    return version === null ? { kind: 'reference', type: targets.length === 1 ? targets[0]! : null, id: plain, url: null, version: null } : null
+    if (version !== null) return null
+    return { kind: 'reference', type: targets.length === 1 ? targets[0]! : null, id: plain, url: null, version }
   }
   const parsed = parseReference(plain, context.base)
   if (parsed === null || plain.startsWith('#')) return null
@@ -66,7 +72,9 @@ function parseReferenceValue(text: string, param: SearchParam, context: ValueCon
 function referenceMatches(value: ParamValue, typed: TypedValue, context: MatchContext): boolean {
   if (value.kind !== 'reference') return false
   const text = isObject(typed.value) ? typed.value.reference : typed.value
-  if (value.type !== null && typeof text === 'string' && isPlain(text)) return value.version === null && text === plainText(value.type, value.id!, text)
+  if (value.type !== null && typeof text === 'string' && isPlain(text)) {
+    return value.version === null && text.length === value.type.length + 1 + value.id!.length && text === `${value.type}/${value.id}`
+  }
   const target = readTarget(typed.value, context.base)
   if (target === null || (value.version !== null && value.version !== target.version)) return false
   return value.url === null ? target.id === value.id && (value.type === null || value.type === target.type) : target.url === value.url
@@ -74,7 +82,6 @@ function referenceMatches(value: ParamValue, typed: TypedValue, context: MatchCo
 
 /** `Type/id` with nothing else: the common case, compared without parsing. */
 const isPlain = (text: string): boolean => !text.includes(':') && !text.includes('|') && !text.includes('/_')
-const plainText = (type: string, id: string, text: string): string => (text.length === type.length + 1 + id.length ? `${type}/${id}` : '')
 
 function referenceAsks(value: ParamValue, param: SearchParam): readonly TermText[] | null {
   if (value.kind !== 'reference') return null
@@ -83,9 +90,12 @@ function referenceAsks(value: ParamValue, param: SearchParam): readonly TermText
   return types.length === 0 ? null : types.map((type) => ({ text: `r:${type}/${value.id}`, target: type }))
 }
 
-interface Target { readonly type: string | null; readonly id: string | null; readonly url: string | null; readonly version: string | null }
+type Target = Pick<ReferenceValue, 'type' | 'id' | 'url' | 'version'>
 
-/** Reads a Reference, a canonical, or a resource that stands in the reference's place (Bundle.entry). Null: no literal reference, or a contained one. */
+/**
+ * Reads a Reference, a canonical, or a resource that stands in the reference's place (Bundle.entry). Null: no literal reference, or
+ * a contained one.
+ */
 function readTarget(value: unknown, base: string): Target | null {
   if (isObject(value) && typeof value.resourceType === 'string') {
     return typeof value.id === 'string' ? { type: value.resourceType, id: value.id, url: null, version: null } : null
@@ -97,5 +107,6 @@ function readTarget(value: unknown, base: string): Target | null {
   const version = bar < 0 ? null : text.slice(bar + 1)
   const parsed = parseReference(bare, base)
   if (parsed === null) return { type: null, id: null, url: bare, version }
-  return 'url' in parsed ? { type: null, id: null, url: parsed.url, version } : { type: parsed.type, id: parsed.id, url: null, version: version ?? parsed.version }
+  if ('url' in parsed) return { type: null, id: null, url: parsed.url, version }
+  return { type: parsed.type, id: parsed.id, url: null, version: version ?? parsed.version }
 }

@@ -3,7 +3,7 @@
  * The folded form of a prefix is a prefix of the folded whole, on which the index and the match both stand.
  */
 export function fold(text: string): string {
-  const lower = ASCII.test(text) ? text.toLowerCase() : text.normalize('NFD').replace(MARKS, '').toLowerCase().replace(MARKS, '').replaceAll('ς', 'σ')
+  const lower = ASCII.test(text) ? text.toLowerCase() : stripMarks(stripMarks(text).toLowerCase()).replaceAll('ς', 'σ')
   return ODD_SPACE.test(lower) ? lower.replace(SPACES, ' ').trim() : lower
 }
 
@@ -31,8 +31,10 @@ export const isObject = (value: unknown): value is Readonly<Record<string, unkno
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
 /** An element's value as an array: itself, one, or none. */
-export const listOf = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : value === undefined || value === null ? NOTHING : [value])
+export const listOf = (value: unknown): readonly unknown[] =>
+  Array.isArray(value) ? value : value === undefined || value === null ? NOTHING : [value]
 
+const stripMarks = (text: string): string => text.normalize('NFD').replace(MARKS, '')
 const NOTHING: readonly unknown[] = []
 const ASCII = /^[\x00-\x7f]*$/
 const MARKS = /\p{M}+/gu

@@ -24,11 +24,14 @@ export function tokenMatches(value: ParamValue, typed: TypedValue): boolean {
   const given = typed.value
   if (typeof given === 'string') return (value.code === null ? typed.type === 'code' : value.code === given) && systemOf(typed.type, value.system)
   if (typeof given === 'boolean') {
-    return (value.code === null || value.code === String(given)) && (value.system === undefined || value.system === null || value.system === SPECIAL_VALUES)
+    return (value.code === null || value.code === String(given)) && (value.system ?? SPECIAL_VALUES) === SPECIAL_VALUES
   }
   if (!isObject(given)) return false
-  if (typed.type === 'CodeableConcept' || given.coding !== undefined) return listOf(given.coding).some((coding) => isObject(coding) && same(value, coding.system, coding.code))
-  if (typed.type === 'ContactPoint') return (value.system === undefined || value.system === null) && same(value, undefined, given.value)
+  if (typed.type === 'CodeableConcept' || given.coding !== undefined) {
+    return listOf(given.coding).some((coding) => isObject(coding) && same(value, coding.system, coding.code))
+  }
+  // R4 gives a contact point no system: its own `system` is a kind of device.
+  if (typed.type === 'ContactPoint') return same(value, undefined, given.value)
   return typed.type === 'Identifier' ? same(value, given.system, given.value) : same(value, given.system, given.code)
 }
 
@@ -38,7 +41,8 @@ function terms(typed: TypedValue): readonly TermText[] {
   if (typeof given === 'string' || typeof given === 'boolean') return [{ text: `t:${given}` }]
   if (!isObject(given)) return NO_TERMS
   if (typed.type === 'CodeableConcept' || given.coding !== undefined) {
-    return listOf(given.coding).flatMap((coding) => (isObject(coding) && typeof coding.code === 'string' ? [{ text: `t:${coding.code}` }] : []))
+    const codes = listOf(given.coding).map((coding) => (isObject(coding) ? coding.code : undefined))
+    return codes.flatMap((code) => (typeof code === 'string' ? [{ text: `t:${code}` }] : []))
   }
   const code = typed.type === 'Identifier' || typed.type === 'ContactPoint' ? given.value : given.code
   return typeof code === 'string' ? [{ text: `t:${code}` }] : NO_TERMS
@@ -61,7 +65,8 @@ export const tokenKind: Kind = {
     },
     'of-type': {
       parse: parseOfType,
-      matches: (value, typed) => value.kind === 'of-type' && isObject(typed.value) && typed.value.value === value.value && isOfType(typed.value.type, value),
+      matches: (value, typed) => value.kind === 'of-type' && isObject(typed.value)
+        && typed.value.value === value.value && isOfType(typed.value.type, value),
       asks: (value) => (value.kind === 'of-type' ? [{ text: `t:${value.value}` }] : null)
     }
   },
@@ -81,7 +86,8 @@ const systemOf = (type: string, system: string | null | undefined): boolean =>
   system === undefined || system === null || (type === 'code' && BINDING_SYSTEMS.some((start) => system.startsWith(start)))
 
 const same = (value: TokenValue, system: unknown, code: unknown): boolean =>
-  (value.code === null || value.code === code) && (value.system === undefined || (value.system === null ? system === undefined : value.system === system))
+  (value.code === null || value.code === code)
+  && (value.system === undefined || (value.system === null ? system === undefined : value.system === system))
 
 /** `type-system|type-code|value`, all three given. */
 function parseOfType(text: string): ParamValue | null {
@@ -94,6 +100,7 @@ const isOfType = (type: unknown, value: { readonly system: string; readonly code
 
 /** CodeableConcept.text and its displays, Coding.display, Identifier.type.text: what `:text` reads. */
 function startsText(value: Readonly<Record<string, unknown>>, folded: string): boolean {
-  return [value.text, value.display, isObject(value.type) ? value.type.text : undefined].some((text) => typeof text === 'string' && startsAPart(text, folded))
-    || listOf(value.coding).some((coding) => isObject(coding) && typeof coding.display === 'string' && startsAPart(coding.display, folded))
+  const displays = listOf(value.coding).map((coding) => (isObject(coding) ? coding.display : undefined))
+  const texts = [value.text, value.display, isObject(value.type) ? value.type.text : undefined, ...displays]
+  return texts.some((text) => typeof text === 'string' && startsAPart(text, folded))
 }

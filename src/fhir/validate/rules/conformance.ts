@@ -33,8 +33,7 @@ export const CONFORMANCE_RULES: Readonly<Record<string, Test>> = {
   'cpb-16': requirements,
   'csd-1': (x) => distinct(conceptCodes(x.concept)),
   'ig-1': (x) => new Set(at(x, 'resource.groupingId')).isSubsetOf(new Set(at(x, 'grouping.id'))),
-  'ig-2': (x) => at(x, 'definition.resource.fhirVersion').every((version) => Array.isArray(x.fhirVersion)
-  && x.fhirVersion.includes(version)),
+  'ig-2': (x) => at(x, 'definition.resource.fhirVersion').every((version) => at(x, 'fhirVersion').includes(version)),
   'inv-1@TestReport.setup.action': oneAction,
   'inv-2': oneAction,
   'md-1': (x) => x.max === '*' || Number(x.max) > 0,

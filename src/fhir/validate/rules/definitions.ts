@@ -3,6 +3,7 @@ import { isObject, type Json } from '../walk.ts'
 
 const CORE = 'http://hl7.org/fhir/StructureDefinition'
 const elements = (x: Json, view: 'snapshot' | 'differential'): Json[] => objectsAt(x, `${view}.element`)
+const allElements = (x: Json): Json[] => [...elements(x, 'snapshot'), ...elements(x, 'differential')]
 const pathOf = (element: Json | undefined): string => typeof element?.path === 'string' ? element.path : ''
 const isRoot = (element: Json): boolean => !pathOf(element).includes('.')
 const identified = (list: readonly Json[]): boolean => list.every((element) => has(element, 'id'))
@@ -12,8 +13,8 @@ const TYPE_CODE = /^[a-zA-Z0-9]+$/
 const SNAPSHOT_TYPE_CODE = /^[a-zA-Z0-9.]+$/
 const SYSTEM_TYPE = /^http:\/\/hl7\.org\/fhirpath\/System\.[A-Z][A-Za-z]+$/
 const typeCodes = (list: readonly Json[], pattern: RegExp): boolean =>
-  list.flatMap((element) => at(element, 'type.code')).every((code) => typeof code === 'string'
-  && (pattern.test(code) || SYSTEM_TYPE.test(code)))
+  list.flatMap((element) => at(element, 'type.code')).every((code) =>
+    typeof code === 'string' && (pattern.test(code) || SYSTEM_TYPE.test(code)))
 
 const SLICE_NAME = /^[a-zA-Z0-9/\-_[\]@]+$/
 const PATH_STEP = /^[^\s.,:;'"/|?!@#$%&*()[\]{}]{1,64}(\[x\])?(:[^\s.]+)?$/
@@ -51,7 +52,7 @@ export const DEFINITION_RULES: Readonly<Record<string, Test>> = {
   'sdf-8': (x, walk) => {
     const [first, ...rest] = objectsAt(x, 'element')
     return (walk.resource.kind === 'logical' || pathOf(first) === walk.resource.type)
-    && rest.every((element) => pathOf(element).startsWith(`${pathOf(first)}.`))
+      && rest.every((element) => pathOf(element).startsWith(`${pathOf(first)}.`))
   },
   'sdf-8a': (x, walk) => {
     const [first, ...rest] = objectsAt(x, 'element')
@@ -60,11 +61,11 @@ export const DEFINITION_RULES: Readonly<Record<string, Test>> = {
       && rest.every((element) => pathOf(element).startsWith(`${root}.`))
   },
   'sdf-8b': (x) => objectsAt(x, 'element').every((element) => has(element, 'base')),
-  'sdf-9': (x) => [...elements(x, 'snapshot'), ...elements(x, 'differential')].filter(isRoot)
+  'sdf-9': (x) => allElements(x).filter(isRoot)
     .every((element) => !has(element, 'label') && !has(element, 'code') && !has(element, 'requirements')),
   'sdf-10': (x) => !isObject(x.binding) || has(x.binding, 'valueSet') || has(x.binding, 'description'),
   'sdf-11': (x) => x.kind === 'logical' || !has(x, 'snapshot') || pathOf(elements(x, 'snapshot')[0]) === x.type,
-  'sdf-14': (x) => [...elements(x, 'snapshot'), ...elements(x, 'differential')].every((element) => has(element, 'id')),
+  'sdf-14': (x) => allElements(x).every((element) => has(element, 'id')),
   'sdf-15': (x) => x.kind === 'logical' || elements(x, 'snapshot')[0]?.type === undefined,
   'sdf-15a': (x) => {
     const [first] = elements(x, 'differential')
@@ -78,10 +79,8 @@ export const DEFINITION_RULES: Readonly<Record<string, Test>> = {
   'sdf-20': (x) => objectsAt(x, 'element').filter(isRoot).every((element) => !has(element, 'slicing')),
   'sdf-21': (x) => implies(elements(x, 'differential').some((element) => hasChoice(element, 'defaultValue')),
     x.derivation === 'specialization'),
-  'sdf-22': (x) => implies(isCore(x), ![...elements(x, 'snapshot'),
-    ...elements(x, 'differential')].some((element) => hasChoice(element, 'defaultValue'))),
-  'sdf-23': (x) => [...elements(x, 'snapshot'), ...elements(x, 'differential')].filter(isRoot).every((element) =>
-    !has(element, 'sliceName'))
+  'sdf-22': (x) => implies(isCore(x), !allElements(x).some((element) => hasChoice(element, 'defaultValue'))),
+  'sdf-23': (x) => allElements(x).filter(isRoot).every((element) => !has(element, 'sliceName'))
 }
 
 const isCore = (x: Json): boolean => typeof x.url === 'string' && x.url.startsWith(CORE)

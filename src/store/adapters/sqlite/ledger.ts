@@ -63,10 +63,7 @@ export async function openSqliteLedger(options: SqliteOptions): Promise<LedgerSt
       await send({ kind: 'ping' })
     },
     connect: () => link.connect(),
-    async close() {
-      await link.close()
-      reader.close()
-    }
+    close: () => link.close(() => { reader.close() })
   }
 }
 

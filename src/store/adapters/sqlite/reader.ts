@@ -172,24 +172,36 @@ function readStatements(db: DatabaseSync) {
 
 function direction(db: DatabaseSync, order: Order): Direction {
   const sql = typeSql(order)
-  const ofType = prepare<number[], number[]>(db, sql.ofType)
-  const scanType = prepare<number[], [number, number, Bytes]>(db, sql.scanType)
   const versionsOfType = prepare<number[], number[]>(db, sql.versionsOfType)
   return {
     current: postingTable(db, 'posting', order),
     superseded: postingTable(db, 'version_posting', order),
-    ofType: (type, { start, edge }, limit) => ofType.all(type, ...start, edge, limit),
-    scanType: (type, { start, edge }, limit) => scanType.all(type, ...start, edge, limit),
+    ofType: inTwo<number[]>(db, sql.ofType),
+    scanType: inTwo<[number, number, Bytes]>(db, sql.scanType),
     versionsOfType: (type, { start, edge }, limit) => versionsOfType.all(type, ...start, edge, limit)
   }
 }
 
+/** First the rest of the millisecond where the last read ended, then what comes after it. */
+function inTwo<R>(db: DatabaseSync, sql: { readonly moment: string; readonly rest: string }): (type: number, range: Range, limit: number) => R[] {
+  const moment = prepare<number[], R>(db, sql.moment)
+  const rest = prepare<number[], R>(db, sql.rest)
+  return (type, { start: [updated = 0, recno = 0], edge }, limit) => {
+    const rows = moment.all(type, updated, recno, edge, limit)
+    return rows.length === limit ? rows : rows.concat(rest.all(type, updated, edge, limit - rows.length))
+  }
+}
+
+/** The index over types ends in the rowid, and SQLite takes a row value no further than the column before it: hence two statements. */
 export function typeSql(order: Order) {
   const [behind, inside, way] = order === 'newest' ? ['<', '>=', 'desc'] : ['>', '<=', 'asc']
-  const live = `from record where type=? and deleted=0 and (updated,recno)${behind}(?,?) and updated${inside}? order by updated ${way},recno ${way} limit ?`
+  const live = (columns: string) => ({
+    moment: `select ${columns} from record where type=? and deleted=0 and updated=? and recno${behind}? and updated${inside}? order by recno ${way} limit ?`,
+    rest: `select ${columns} from record where type=? and deleted=0 and updated${behind}? and updated${inside}? order by updated ${way},recno ${way} limit ?`
+  })
   return {
-    ofType: `select updated,recno ${live}`,
-    scanType: `select updated,recno,terms ${live}`,
+    ofType: live('updated,recno'),
+    scanType: live('updated,recno,terms'),
     versionsOfType: `select updated,recno,version from version where type=? and (updated,recno,version)${behind}(?,?,?) and updated${inside}?
       order by updated ${way},recno ${way},version ${way} limit ?`
   }

@@ -125,10 +125,7 @@ function ends(link: WriterLink<Item>, reader: RecordReader, path: string): Pick<
     async backup(target) {
       await copyFile(path, target)
     },
-    async close() {
-      await link.close()
-      reader.close()
-    }
+    close: () => link.close(() => { reader.close() })
   }
 }
 

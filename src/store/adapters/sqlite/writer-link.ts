@@ -19,8 +19,11 @@ export interface WriterLink<I> {
   send(item: I): Promise<unknown>
   /** Another port to the same writer thread, for a store of another thread of this process. */
   connect(): MessagePort
-  /** Waits for what is in flight, then closes this port, and with the first one the writer thread. */
-  close(): Promise<void>
+  /**
+   * Waits for what is in flight, then closes this port, and with the first one the writer thread. `drained` is called
+   * in between, to close the reader: only the last connection to close empties the WAL, and a reader cannot.
+   */
+  close(drained?: () => void): Promise<void>
 }
 
 export interface LinkOptions<I> { readonly now: () => number; readonly pack: Pack<I> }
@@ -96,13 +99,14 @@ class Line<I> implements WriterLink<I> {
     return port1
   }
 
-  close(): Promise<void> {
-    this.#closing ??= this.#finish()
+  close(drained?: () => void): Promise<void> {
+    this.#closing ??= this.#finish(drained)
     return this.#closing
   }
 
-  async #finish(): Promise<void> {
+  async #finish(drained: (() => void) | undefined): Promise<void> {
     if (this.#flight !== null || this.#queue.length > 0) await new Promise<void>((resolve) => { this.#idle = resolve })
+    drained?.()
     if (this.#ended === undefined || this.#broken !== null) {
       this.#port.close()
     } else {
