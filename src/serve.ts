@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { openBulk } from './bulk.ts'
 import { ConfigError, type Config, loadConfig } from './config.ts'
 import { capabilityBytes } from './fhir/capabilities.ts'
+import { validateResource } from './fhir/validate/validate.ts'
 import { openLog } from './http/log.ts'
 import { startServer } from './http/server.ts'
 import { smartConfiguration } from './http/well-known.ts'
@@ -53,6 +54,8 @@ export async function startServing(config: Config): Promise<Running> {
   const bulk = openBulk(system, 'server')
   const metadata = capabilityBytes({ base: config.fhirBase, ...system.release })
   const refusedTokens = refusedRecorder(system, failed)
+  // The definitions are read on first use: better now than during the first request.
+  validateResource({ resourceType: 'Patient' }, 'Patient')
   const server = await startServer({
     config, types: new Set(allTypes), log, verify: (token) => verifier.verify(token), refused: refusedTokens.refused, ready: system.ready,
     metadata: () => metadata, wellKnown: { 'smart-configuration': smartConfiguration },

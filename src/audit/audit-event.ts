@@ -1,7 +1,7 @@
 /**
  * An access record as IHE BALP AuditEvents (R4), one per patient. A patient's event names no other patient, and the query only where the
  * reader may see it. A bundle gives a parent event per patient and one per entry and patient, joined by the request id.
- * https://profiles.ihe.net/ITI/BALP/ · reference texts: docs/SECURITY.md
+ * https://profiles.ihe.net/ITI/BALP/
  */
 import type { Interaction } from '../model/interaction.ts'
 import type { Coding, Resource } from '../model/resource.ts'
@@ -74,7 +74,7 @@ function parties(patients: readonly string[], touched: readonly Touched[]): read
 }
 
 function eventOf(record: AccessRecord, { patient, entry }: Projection): Event {
-  const all = entry !== null ? entry.resources : record.entries.length > 0 ? record.entries.flatMap((one) => one.resources) : [...record.written, ...record.resources]
+  const all = entry?.resources ?? [...record.written, ...record.resources, ...record.entries.flatMap((one) => one.resources)]
   const touched = all.filter((one) => (patient === null ? one.patients.length === 0 : one.patients.includes(patient)))
   if (entry === null) {
     const { interaction, action, outcome, type, id, query } = record

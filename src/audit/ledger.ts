@@ -92,6 +92,7 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
   }
   const turns = oneAtATime(pass)
   const timer = intervalMs > 0 ? setInterval(() => void turns().catch(failed), intervalMs) : null
+  timer?.unref()
   const put = appender(store, () => held.spool, now, appendMsMax)
   await turns()
   return {

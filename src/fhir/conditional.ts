@@ -17,7 +17,7 @@ export async function conditionalMatch(exchange: Exchange, type: string, criteri
 /** As `conditionalMatch`, for references: it reads and does not lock. */
 export async function uniqueMatch(exchange: Exchange, type: string, criteria: string): Promise<Seen | null> {
   const { guarded, site } = exchange
-  const filter = parseCriteria(type, criteria, { base: site.base, ...site.bounds, lenient: false })
+  const filter = parseCriteria(type, criteria, { base: site.base, ...site.bounds, lenient: false, now: () => site.now })
   const { rows } = await guarded.search({ type, filter, codes: codesOf(filter), order: 'newest', after: null, limit: 2 })
   if (rows.length > 1) throw fault(412, 'multiple-matches', 'The criteria match more than one resource')
   return rows[0] ?? null

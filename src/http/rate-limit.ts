@@ -16,7 +16,7 @@ export interface Limiter {
 
 /**
  * Requests a minute under one key (null = not counted). The counters and the subnet rule are express-rate-limit's; its middleware is left
- * out because it alone cost as much as a whole request (docs/http.md), and the fields of draft-ietf-httpapi-ratelimit-headers-07 are two lines.
+ * out because it costs several times more than counting, and the fields of draft-ietf-httpapi-ratelimit-headers-07 are two lines.
  */
 export function openLimiter(options: { readonly limit: number; readonly keyOf: (exchange: Exchange) => string | null }): Limiter {
   const { limit, keyOf } = options

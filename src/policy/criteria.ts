@@ -24,7 +24,8 @@ export function criteria(type: string, text: string, base: string): Filter | nul
 }
 
 /** The same for a text that is not asked for again, such as one with the time in it. */
-export const criteriaOnce = (type: string, text: string, base: string): Filter | null => attempt(() => parseCriteria(type, text, optionsOf(base)))
+export const criteriaOnce = (type: string, text: string, base: string): Filter | null =>
+  attempt(() => parseCriteria(type, text, optionsOf(base)))
 
 /** Throws an Error of one line when the criteria, variables included, are not of the type. */
 export function checkCriteria(type: string, text: string): void {
@@ -32,7 +33,9 @@ export function checkCriteria(type: string, text: string): void {
   const unknown = /%(?![0-9A-Fa-f]{2})[A-Za-z]*/.exec(text.replace(VARIABLE, '$1'))
   if (unknown !== null) throw new Error(`criteria "${type}?${text}" use the unknown variable ${unknown[0]}`)
   const filter = attempt(() => parseCriteria(type, withPlaceholders(text), optionsOf(CHECK_BASE)))
-  if (filter === null || filter.kind === 'all' || filter.kind === 'none') throw new Error(`criteria "${type}?${text}" are not search criteria of the type`)
+  if (filter === null || filter.kind === 'all' || filter.kind === 'none') {
+    throw new Error(`criteria "${type}?${text}" are not search criteria of the type`)
+  }
   if (placeholdersIn(filter) !== used) throw new Error(`criteria "${type}?${text}" use a variable where no reference or id stands`)
 }
 
@@ -53,7 +56,8 @@ export function subjectFilter(type: string, code: string, patients: readonly str
   if (byType === undefined) subjects.set(patients, (byType = new Map()))
   let filter = byType.get(type)
   if (filter === undefined) {
-    filter = { kind: 'clause', param, modifier: null, values: patients.map((id) => ({ kind: 'reference', type: 'Patient', id, url: null, version: null })) }
+    const values = patients.map((id): ParamValue => ({ kind: 'reference', type: 'Patient', id, url: null, version: null }))
+    filter = { kind: 'clause', param, modifier: null, values }
     byType.set(type, filter)
   }
   return filter

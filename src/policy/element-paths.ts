@@ -63,7 +63,10 @@ function addOnly(places: readonly Place[], only: Only, rest: string, path: strin
   if (rest !== '') refuse(path, 'goes on after where()')
   for (const { node, type } of places) {
     let at = type
-    for (const name of only.path) at = membersOf(at, name).find(({ key }) => key === name)?.type ?? refuse(path, 'has a where() on an element that does not exist in R4')
+    for (const name of only.path) {
+      const member = membersOf(at, name).find(({ key }) => key === name) ?? refuse(path, 'has a where() on what does not exist in R4')
+      at = member.type
+    }
     if (!/^[a-z]/.test(at)) refuse(path, 'has a where() that does not end at a primitive element')
     node.only.push(only)
   }

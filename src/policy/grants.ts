@@ -58,7 +58,8 @@ export function reachOf(grants: readonly Grant[]): Reach {
   }
   const [largest, ...others] = limited.sort((a, b) => b.patients.length - a.patients.length)
   if (largest === undefined) return { kind: 'patients', patients: NOBODY, shared: false }
-  const covers = others.every(({ patients }) => patients === largest.patients || patients.every((patient) => members(largest.patients).has(patient)))
+  const isCovered = (patient: string): boolean => members(largest.patients).has(patient)
+  const covers = others.every(({ patients }) => patients === largest.patients || patients.every(isCovered))
   const patients = covers ? largest.patients : [...new Set(limited.flatMap((reach) => reach.patients))]
   return { kind: 'patients', patients, shared: limited.some(({ shared }) => shared) }
 }
@@ -78,13 +79,16 @@ export function reachWithin(a: Reach, b: Reach): Reach {
 export const maskOf = (type: string, grants: readonly Grant[]): Mask | null => unionOfMasks(type, grants.map(({ mask }) => mask))
 
 /** What of a row may be changed, likewise. Null: every element that is seen. */
-export const writableOf = (type: string, grants: readonly Grant[]): Writable | null => unionOfWritables(type, grants.map(({ writable }) => writable))
+export const writableOf = (type: string, grants: readonly Grant[]): Writable | null =>
+  unionOfWritables(type, grants.map(({ writable }) => writable))
 
 /** Whether a parameter reads only what every one of the grants hides. */
-export const hiddenBy = (grants: readonly Grant[], param: SearchParam): boolean => grants.every(({ mask }) => mask !== null && mask.hides(param))
+export const hiddenBy = (grants: readonly Grant[], param: SearchParam): boolean =>
+  grants.every(({ mask }) => mask !== null && mask.hides(param))
 
-/** Whether the grant allows every row of the type that the tenant has: only then may a caller name a new id without learning which are taken. */
-export const isWholeTenant = ({ reach, filter, clearance }: Grant): boolean => reach.kind === 'all' && filter.kind === 'all' && clearance === 'V'
+/** Whether the grant allows every row of its type: only then may a caller name a new id without learning which are taken. */
+export const isWholeTenant = ({ reach, filter, clearance }: Grant): boolean =>
+  reach.kind === 'all' && filter.kind === 'all' && clearance === 'V'
 
 export const isOfNoPatient = (kind: Classification['kind']): boolean => kind === 'shared' || kind === 'by-reference'
 
@@ -100,7 +104,9 @@ function allows(grant: Grant, row: GrantRow, matches: MatchesFilter): boolean {
 
 /** A confidentiality code that v3 does not have is as confidential as can be. */
 function isCleared(clearance: Clearance, labels: readonly string[]): boolean {
-  return clearance === 'V' || labels.every((label) => !label.startsWith(`${CONFIDENTIALITY}|`) || WITHIN[clearance].has(label.slice(CONFIDENTIALITY.length + 1)))
+  if (clearance === 'V') return true
+  const prefix = `${CONFIDENTIALITY}|`
+  return labels.every((label) => !label.startsWith(prefix) || WITHIN[clearance].has(label.slice(prefix.length)))
 }
 
 const NOBODY: readonly string[] = []

@@ -8,9 +8,10 @@ import { isForeign, isHidden, pruneMember } from './prune.ts'
 export function mergeMasked(listed: Listed, written: Resource, stored: Resource | null): Resource {
   const tags = Array.isArray(written.meta?.tag) ? written.meta.tag : []
   if (tags.some((tag) => tag?.code === 'SUBSETTED')) {
-    throw fault(422, 'business-rule', 'A resource tagged SUBSETTED is a partial copy: leave the tag out to confirm that the hidden parts are to stay', `${written.resourceType}.meta.tag`)
+    const why = 'A resource tagged SUBSETTED is a partial copy: leave the tag out to confirm that the hidden parts are to stay'
+    throw fault(422, 'business-rule', why, `${written.resourceType}.meta.tag`)
   }
-  return mergeObject(listed, written, stored ?? {}, written.resourceType, FRAME) as unknown as Resource
+  return mergeObject(listed, written, stored ?? {}, written.resourceType) as unknown as Resource
 }
 
 /** Which elements of a type a caller may change. */
@@ -33,13 +34,10 @@ export function unionOfWritables(type: string, writables: readonly (Writable | n
   return writables.length === 1 ? writables[0]! : compileWritable(type, elements)
 }
 
-/** Members that the server sets itself: the caller's are taken as they come and replaced later. */
-const FRAME: ReadonlySet<string> = new Set(['resourceType', 'id'])
-
-function mergeObject(listed: Listed, written: JsonObject, stored: JsonObject, path: string, skipped: ReadonlySet<string> = new Set()): JsonObject {
+function mergeObject(listed: Listed, written: JsonObject, stored: JsonObject, path: string): JsonObject {
   const merged: Record<string, unknown> = {}
   for (const key of new Set([...Object.keys(written), ...Object.keys(stored)])) {
-    const value = skipped.has(key) ? written[key] : mergeMember(listed, key, written[key], stored[key], `${path}.${key}`)
+    const value = mergeMember(listed, key, written[key], stored[key], `${path}.${key}`)
     if (value !== undefined) merged[key] = value
   }
   return merged

@@ -75,7 +75,8 @@ interface Place { readonly listed: Listed; readonly type: string }
 function below({ listed, type }: Place, name: string): readonly Place[] {
   return membersOf(type, name).flatMap((member) => {
     const child = listed.children.get(member.key)
-    if (child !== undefined) return [{ listed: listed.whole || child.only.length > 0 ? { ...child, whole: true } : child, type: member.type }]
+    const wholly = listed.whole || (child?.only.length ?? 0) > 0
+    if (child !== undefined) return [{ listed: wholly ? { ...child, whole: true } : child, type: member.type }]
     const stays = listed.whole && !NEVER_WITH_THE_WHOLE.has(member.type)
     return stays ? [{ listed: WHOLE, type: member.type }] : []
   })
@@ -107,4 +108,5 @@ function commonPaths(lists: readonly (readonly string[])[]): readonly string[] {
 }
 
 /** An element covers what is below it but for extensions, which only their own listing covers; a where() is below its element. */
-const coversBelow = (own: string, path: string): boolean => path.startsWith(`${own}.`) && !/\.(extension|modifierExtension)\b/.test(path.slice(own.length))
+const coversBelow = (own: string, path: string): boolean =>
+  path.startsWith(`${own}.`) && !/\.(extension|modifierExtension)\b/.test(path.slice(own.length))

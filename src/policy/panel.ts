@@ -80,7 +80,13 @@ export function makePanel(store: ResourceStore, now: () => number, options: Pane
 }
 
 interface User { readonly type: string; readonly id: string }
-interface Entry { readonly asked: number; stale: boolean; loading: boolean; members: ReadonlySet<string>; patients: Promise<readonly string[]> }
+interface Entry {
+  readonly asked: number
+  stale: boolean
+  loading: boolean
+  members: ReadonlySet<string>
+  patients: Promise<readonly string[]>
+}
 interface Source { readonly type: string; readonly code: string; readonly where: ((now: number) => string) | null }
 
 const AGE_MAX = 60_000
@@ -121,6 +127,7 @@ async function* rowsOf(store: ResourceStore, type: string, filter: Filter, base:
   } while (after !== null)
 }
 
-const relative = (reference: string, base: string): string => base !== '' && reference.startsWith(`${base}/`) ? reference.slice(base.length + 1) : reference
+const relative = (reference: string, base: string): string =>
+  base !== '' && reference.startsWith(`${base}/`) ? reference.slice(base.length + 1) : reference
 
 const sameList = (a: readonly string[], b: readonly string[]): boolean => a.length === b.length && a.every((item, at) => item === b[at])

@@ -63,7 +63,8 @@ export async function compilePolicy(caller: Caller, context: PolicyContext): Pro
   const ceiling = caller.ceiling === null ? null : parseScopes(caller.ceiling)
   const roles = { patient: behind('patient'), user: behind('user'), system: behind('system') }
   const all = [...new Set(Object.values(roles).flat())]
-  const panel = all.some(({ patients }) => patients === '%patients') && caller.fhirUser !== null ? await context.panel(caller.fhirUser) : null
+  const hasPanel = all.some(({ patients }) => patients === '%patients')
+  const panel = hasPanel && caller.fhirUser !== null ? await context.panel(caller.fhirUser) : null
 
   const known = compiled.get(caller)
   if (known !== undefined && known.panel === panel && known.context === context) return known.policy
@@ -89,12 +90,15 @@ export async function compilePolicy(caller: Caller, context: PolicyContext): Pro
   }
 }
 
-const compiled = new WeakMap<Caller, { readonly context: PolicyContext; readonly panel: readonly string[] | null; readonly policy: Policy }>()
+interface Compiled { readonly context: PolicyContext; readonly panel: readonly string[] | null; readonly policy: Policy }
+
+const compiled = new WeakMap<Caller, Compiled>()
 
 function compileType(type: string, asked: Omit<Ask, 'type' | 'classification' | 'right'>): TypePolicy {
   const classification = classify(type)
   if (classification === undefined) return NOTHING
-  const start: Grant = { context: null, role: null, kind: classification.kind, reach: { kind: 'all' }, filter: ALL, clearance: 'N', mask: null, writable: null }
+  const { kind } = classification
+  const start: Grant = { context: null, role: null, kind, reach: { kind: 'all' }, filter: ALL, clearance: 'N', mask: null, writable: null }
   const rights: Partial<Record<Right, readonly Grant[]>> = {}
   for (const right of RIGHTS) {
     const ask: Ask = { ...asked, type, classification, right }
@@ -108,10 +112,14 @@ function compileType(type: string, asked: Omit<Ask, 'type' | 'classification' | 
 
 const NOTHING: TypePolicy = { reach: reachOf([]), rights: {}, mask: null }
 
-function fingerprintOf(caller: Caller, scopes: readonly Scope[], ceiling: readonly Scope[] | null, roles: Ask['roles'], context: PolicyContext): string {
-  const names = Object.entries(roles).map(([scopeContext, policies]) => [scopeContext, ...policies.map((policy) => [policy.name, purposesOf(policy, caller)])])
-  const texts = (list: readonly Scope[]): readonly string[] =>
-    list.map(({ context: scopeContext, type, rights, constraint }) => `${scopeContext}/${type}.${rights.join('')}?${constraint ?? ''}`).sort()
-  const parts = [texts(scopes), ceiling && texts(ceiling), caller.patient, caller.encounter, caller.fhirUser, [...caller.purposes].sort(), names, context.roles.digest, context.base]
+function fingerprintOf(caller: Caller, scopes: readonly Scope[], ceiling: Ask['ceiling'], roles: Ask['roles'], context: PolicyContext): string {
+  const acting = (policies: Ask['roles']['user']) => policies.map((policy) => [policy.name, purposesOf(policy, caller)])
+  const behind = [acting(roles.patient), acting(roles.user), acting(roles.system)]
+  const { patient, encounter, fhirUser, purposes } = caller
+  const claims = [patient, encounter, fhirUser, [...purposes].sort()]
+  const parts = [scopeTexts(scopes), ceiling && scopeTexts(ceiling), claims, behind, context.roles.digest, context.base]
   return createHash('sha256').update(JSON.stringify(parts)).digest('base64url')
 }
+
+const scopeTexts = (scopes: readonly Scope[]): readonly string[] =>
+  scopes.map(({ context, type, rights, constraint }) => `${context}/${type}.${rights.join('')}?${constraint ?? ''}`).sort()

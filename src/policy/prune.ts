@@ -83,7 +83,7 @@ function pruneSibling(listed: Listed, key: string, value: unknown): unknown {
   return items.some((item) => item !== null) ? items : undefined
 }
 
-/** A null in a list of primitives stands for an item whose content is in the sibling list; without that content it goes, from both lists. */
+/** A null in a list of primitives stands for an item whose content is in the sibling list; when that went, it goes from both lists. */
 function dropHoles(kept: Record<string, unknown>, value: JsonObject): void {
   for (const key in value) {
     if (key.charCodeAt(0) !== UNDERSCORE || !Array.isArray(value[key])) continue
@@ -91,7 +91,8 @@ function dropHoles(kept: Record<string, unknown>, value: JsonObject): void {
     const items = kept[name]
     const siblings = kept[key]
     if (!Array.isArray(items) || !items.includes(null)) continue
-    const stays = (_: unknown, at: number): boolean => items[at] !== null || (Array.isArray(siblings) && siblings[at] !== null && siblings[at] !== undefined)
+    const hasSibling = (at: number): boolean => Array.isArray(siblings) && siblings[at] !== null && siblings[at] !== undefined
+    const stays = (_: unknown, at: number): boolean => items[at] !== null || hasSibling(at)
     const left = items.filter(stays)
     if (left.length === 0) delete kept[name]
     else kept[name] = left

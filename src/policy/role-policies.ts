@@ -103,8 +103,10 @@ function compileRule(rule: PolicyRule, types: readonly string[], purposes: reado
   }
 }
 
+type Compile<T> = (type: string, paths: readonly string[]) => T
+
 /** Element paths belong to a type by name, and every type of the rule must have some: a type left out by mistake would be unmasked. */
-function eachType<T>(types: readonly string[], paths: readonly string[] | undefined, compile: (type: string, paths: readonly string[]) => T): ReadonlyMap<string, T> {
+function eachType<T>(types: readonly string[], paths: readonly string[] | undefined, compile: Compile<T>): ReadonlyMap<string, T> {
   if (paths === undefined) return new Map()
   const stray = paths.find((path) => !types.includes(path.split('.')[0]!))
   if (stray !== undefined) throw new Error(`element path "${stray}" is of no type of this rule`)

@@ -16,11 +16,14 @@ export function level(type: string, code: string): Level {
   return entry(type, code).level
 }
 
-/** The level of a reference's terms by the type it points to. A patient is never one: the visibility terms serve that. */
+/**
+ * The level of a reference's terms by the type it points to. A patient is never one: the visibility terms serve that. Every other type is
+ * the tenant's: under a patient's key the term of a record that points into another patient's could not be found (docs/adr/0003).
+ */
 export function targetLevel(type: string, code: string, target: string | null): Level {
   const own = level(type, code)
   if (own === 'none' || target === 'Patient') return 'none'
-  return target !== null && WORKFLOW.has(target) ? 'population' : own
+  return target !== null ? 'population' : own
 }
 
 /** The codes under which terms stand that serve a parameter: its own, or those of wider ones that hold all of its values. */
@@ -67,8 +70,6 @@ const WIDER: Readonly<Record<string, readonly string[] | undefined>> = {
   'Encounter.practitioner': ['participant'], 'Appointment.practitioner': ['actor'], 'Appointment.location': ['actor'],
   'Observation.combo-code': ['code', 'component-code'], 'Observation.combo-value-concept': ['value-concept', 'component-value-concept']
 }
-
-const WORKFLOW: ReadonlySet<string> = new Set(['Practitioner', 'PractitionerRole', 'Organization', 'Location', 'Device', 'HealthcareService'])
 
 /** Kinds of parameter that have terms at all; a composite is served by its first component. */
 const TERMED: ReadonlySet<ParamType> = new Set<ParamType>(['string', 'token', 'reference', 'date', 'uri'])

@@ -3,23 +3,22 @@ import type { Filter, Plan, TermAsk } from './query.ts'
 export type Clause = Extract<Filter, { kind: 'clause' }>
 export type Asks = readonly TermAsk[]
 
-/** What one part of a filter can do, before it is combined. `anchors` null: the part has none. */
-export type Part = Omit<Plan, 'anchors'> & { readonly anchors: Plan['anchors'] | null }
+/** What one part of a filter can do, before it is combined. */
+export type Part = Plan
 
-export const FREE: Part = { empty: false, ids: null, patients: null, anchors: null, conjuncts: [], updated: null, unindexed: [] }
+export const FREE: Part = { empty: false, ids: null, patients: null, conjuncts: [], updated: null, unindexed: [] }
 export const EMPTY: Part = { ...FREE, empty: true }
 export const unindexed = (codes: readonly string[]): Part => ({ ...FREE, unindexed: codes })
 
 /**
  * AND: every restriction holds. A record may name several patients, so `subject=Patient/1&performer=Patient/2` is no contradiction: of
- * several lists of patients or anchors, which are any-of, the shortest is kept.
+ * several lists of patients, which are any-of, the shortest is kept.
  */
 export function intersect(parts: readonly Part[]): Part {
   return {
     empty: parts.some(({ empty }) => empty),
     ids: common(parts.map(({ ids }) => ids)),
     patients: shortest(parts.map(({ patients }) => patients)),
-    anchors: shortest(parts.map(({ anchors }) => anchors)),
     conjuncts: parts.flatMap(({ conjuncts }) => conjuncts),
     updated: parts.reduce<Plan['updated']>((all, { updated }) => narrower(all, updated), null),
     unindexed: parts.flatMap((part) => part.unindexed)
@@ -36,14 +35,12 @@ export function unite(branches: readonly Part[], codes: readonly string[], affor
     empty: false,
     ids: allOrNone(parts.map(({ ids }) => ids)),
     patients: allOrNone(parts.map(({ patients }) => patients)),
-    // The anchors of a branch stand for its patient-level asks: of use only where every branch has them.
-    anchors: allOrNone(parts.map(({ anchors }) => anchors)),
     conjuncts: conjunct === null ? [] : [conjunct],
     updated: parts.slice(1).reduce((all, { updated }) => wider(all, updated), parts[0]!.updated),
     unindexed: []
   }
-  const { ids, patients, anchors, updated } = united
-  return conjunct === null && ids === null && patients === null && anchors === null && updated === null ? unindexed(codes) : united
+  const { ids, patients, updated } = united
+  return conjunct === null && ids === null && patients === null && updated === null ? unindexed(codes) : united
 }
 
 /** Codes of all parameters that a filter reads. */

@@ -22,12 +22,12 @@ export const HOMOPHONES = 16
  * asks. What it can do nothing for is named in `unindexed`. Everything is confirmed by `matches`.
  */
 export function plan(type: string, filter: Filter, options: PlanOptions): Plan {
-  const { empty, ids, patients, anchors, conjuncts, updated, unindexed: codes } = partOf(filter, { type, ...options })
+  const { empty, ids, patients, conjuncts, updated, unindexed: codes } = partOf(filter, { type, ...options })
   if (empty || ids?.length === 0 || patients?.length === 0) {
-    return { empty: true, ids: [], patients: null, anchors: [], conjuncts: [], updated: null, unindexed: [] }
+    return { empty: true, ids: [], patients: null, conjuncts: [], updated: null, unindexed: [] }
   }
   // A Patient is its own and only compartment patient.
-  return { empty: false, ids, patients: type === 'Patient' ? ids : patients, anchors: anchors ?? [], conjuncts, updated, unindexed: [...new Set(codes)] }
+  return { empty: false, ids, patients: type === 'Patient' ? ids : patients, conjuncts, updated, unindexed: [...new Set(codes)] }
 }
 
 interface Scope extends PlanOptions { readonly type: string }
@@ -93,7 +93,7 @@ function termsPart({ param, modifier, values }: Clause, scope: Scope, name: stri
   if (at === null) return unindexed([name])
   if (param.kind === 'reference') for (const code of codes) asks.push({ level: at, code, value: CROWDED })
   if (cost(asks) > scope.termsMax) return unindexed([name])
-  return { ...FREE, conjuncts: [asks], anchors: at === 'patient' && param.kind === 'reference' ? anchorsOf(values) : null }
+  return { ...FREE, conjuncts: [asks] }
 }
 
 const cost = (asks: Asks): number => (asks[0]?.level === 'patient' ? asks.length * HOMOPHONES : asks.length)
@@ -111,16 +111,6 @@ function patientsOf(values: readonly ParamValue[]): readonly string[] | null {
     ids.add(value.id)
   }
   return [...ids]
-}
-
-/** The targets, where every value names one; an id alone has its type already where only one is possible. */
-function anchorsOf(values: readonly ParamValue[]): Part['anchors'] {
-  const anchors: { type: string; id: string }[] = []
-  for (const value of values) {
-    if (value.kind !== 'reference' || value.type === null || value.id === null) return null
-    anchors.push({ type: value.type, id: value.id })
-  }
-  return anchors
 }
 
 /** All clauses on one date parameter: the intersection of what they need, else the first of them that can be asked alone. */

@@ -90,11 +90,6 @@ export interface Plan {
   readonly ids: readonly string[] | null
   /** Restricts to records with one of these compartment patients; null = not restricted. */
   readonly patients: readonly string[] | null
-  /**
-   * Any-of: references whose target's patients anchor the patient-level asks (the sealed store opens the targets first).
-   * A target that is not there anchors nothing: the list is then of no use, and no proof that nothing matches.
-   */
-  readonly anchors: readonly { readonly type: string; readonly id: string }[]
   /** AND of any-of sets; all asks of a conjunct have one level. */
   readonly conjuncts: readonly (readonly TermAsk[])[]
   /** _lastUpdated, half-open ms. */

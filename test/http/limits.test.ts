@@ -56,7 +56,7 @@ describe('rate limit', () => {
 
 describe('slow and broken clients (threat 27)', () => {
   it('have a time for their headers', async () => {
-    const world = await openWorld({ timeouts: { headersMs: 200, bodyMs: 400 } })
+    const world = await openWorld({ timeouts: { headersMs: 200, bodyMs: 20_000 } })
     const started = performance.now()
     const socket = connect(world.port, '127.0.0.1')
     await once(socket, 'connect')

@@ -91,6 +91,14 @@ describe('JWT of a trusted issuer', () => {
       expect(await verifier.verify(await signRaw(rsa, good, claims()))).toMatchObject({ subject: 'u-991' })
     })
 
+  it('is refused with a kid of more than 256 characters, even one that the issuer has', async () => {
+    const statusWith = async (kid: string) => {
+      const by = verifierOf(issuersOf([{ issuer: ISSUER, audience: BASE, jwks: { keys: [{ ...rsa.publicJwk, kid }] } }]))
+      return sign({ ...rsa, kid }, claims()).then((token) => by.verify(token)).then(() => 200, () => 401)
+    }
+    expect([await statusWith('k'.repeat(256)), await statusWith('k'.repeat(257))]).toEqual([200, 401])
+  })
+
   it.each(['application/at+jwt', 'AT+JWT'])('may write its typ as %s (RFC 9068)', async (typ) => {
     expect(await verifier.verify(await sign(rsa, claims(), { typ }))).toMatchObject({ subject: 'u-991' })
   })

@@ -27,7 +27,7 @@ describe('index levels', () => {
 
   test('a reference has the level of what it points to, and a patient is never a term', () => {
     for (const worker of ['Practitioner', 'PractitionerRole', 'Organization', 'Location', 'Device', 'HealthcareService']) expect(targetLevel('Observation', 'performer', worker)).toBe('population')
-    expect(targetLevel('Observation', 'performer', 'CareTeam')).toBe('patient')
+    expect(targetLevel('Observation', 'encounter', 'Encounter')).toBe('population')
     for (const type of allTypes) for (const { code, kind } of searchParams(type)) if (kind === 'reference') expect(targetLevel(type, code, 'Patient')).toBe('none')
   })
 
@@ -42,7 +42,7 @@ describe('index levels', () => {
 describe('plan', () => {
   test('clinical search of one patient: the patient, the code, the months', () => {
     expect(planned('Observation', 'patient=123&code=http://loinc.org|8867-4&date=ge2025-01-15&date=lt2025-03-01')).toEqual({
-      empty: false, ids: null, patients: ['123'], anchors: [], updated: null, unindexed: [],
+      empty: false, ids: null, patients: ['123'], updated: null, unindexed: [],
       conjuncts: [[{ level: 'patient', code: 'code', value: 't:8867-4' }], ['d:2025-01', 'd:2025-02', 'd:*'].map((value) => ({ level: 'patient', code: 'date', value }))]
     })
   })
@@ -71,8 +71,8 @@ describe('plan', () => {
     ['Patient', 'birthdate=1980-02-29', [['population birthdate d:1980-02-29', 'population birthdate d:*']]], ['Patient', 'birthdate=ge1980', []], ['Patient', 'phone=555', [['population telecom t:555']]], ['Patient', 'identifier=http://m|1', [['population identifier t:1']]],
     ['Patient', 'gender=male', []], ['Patient', 'gender:not=male', []], ['Patient', 'identifier:not=1', []], ['Patient', 'identifier:missing=true', []], ['Patient', 'identifier=http://m|', []], ['Patient', 'identifier:of-type=http://v2|MR|7', [['population identifier t:7']]],
     ['Observation', 'combo-code=a', [['patient code t:a', 'patient component-code t:a']]], ['Observation', 'code-value-quantity=a$gt5', [['patient code t:a']]], ['Observation', 'value-quantity=5', []],
-    ['Observation', 'performer=Practitioner/1', [['population performer r:Practitioner/1', 'population performer r:*']]], ['Observation', 'performer=1', []], ['Observation', 'performer=Practitioner/1,CareTeam/2', []],
-    ['Observation', 'encounter=1', [['patient encounter r:Encounter/1', 'patient encounter r:*']]], ['Observation', 'code:text=a', []], ['ValueSet', 'url=http://v', [['population url u:http://v']]], ['ValueSet', 'url:below=http://v', []],
+    ['Observation', 'performer=Practitioner/1', [['population performer r:Practitioner/1', 'population performer r:*']]], ['Observation', 'performer=1', []], ['Observation', 'performer=Practitioner/1,CareTeam/2', [['population performer r:Practitioner/1', 'population performer r:CareTeam/2', 'population performer r:*']]], ['Observation', 'performer=Practitioner/1,Patient/2', []],
+    ['Observation', 'encounter=1', [['population encounter r:Encounter/1', 'population encounter r:*']]], ['Observation', 'code:text=a', []], ['ValueSet', 'url=http://v', [['population url u:http://v']]], ['ValueSet', 'url:below=http://v', []],
     ['Observation', 'date=2024-01-01,2026-01-01', [['patient date d:2024-01', 'patient date d:*', 'patient date d:2026-01']]], ['Observation', 'date=ap2013', []], ['Observation', 'date=ne2025-01', []], ['Observation', 'date=lt2025&date=gt2026', []]
   ] as const)('%s?%s asks %j', (type, query, expected) => {
     expect(asked(type, query)).toEqual(expected)
@@ -91,9 +91,8 @@ describe('plan', () => {
     expect(planned('Observation', 'code=a', 15).conjuncts).toHaveLength(0)
   })
 
-  test('anchors are the targets of patient-level references', () => {
-    expect(planned('Observation', 'encounter=e1,Encounter/e2').anchors).toEqual([{ type: 'Encounter', id: 'e1' }, { type: 'Encounter', id: 'e2' }])
-    expect(planned('Observation', 'performer=Practitioner/1').anchors).toEqual([])
+  test('a reference to a record is asked without knowing whose it is', () => {
+    expect(planned('Observation', 'encounter=e1').conjuncts).toEqual([['r:Encounter/e1', 'r:*'].map((value) => ({ level: 'population', code: 'encounter', value }))])
   })
 
   test('_lastUpdated is a half-open range of ms', () => {
@@ -112,7 +111,7 @@ describe('plan', () => {
     expect(union('code=a', 'identifier=b').conjuncts).toEqual([])
     expect(union('patient=1&code=a', 'patient=2&code=b')).toMatchObject({ patients: ['1', '2'], conjuncts: [[{ value: 't:a' }, { value: 't:b' }]] })
     expect(union('patient=1', 'code=b').patients).toBeNull()
-    expect(union('encounter=e1', 'code=b').anchors).toEqual([])
+    expect(union('encounter=e1', 'code=b').conjuncts).toEqual([])
   })
 
   test('none is empty; not and unknown values are named', () => {
@@ -132,7 +131,7 @@ describe('terms of a resource', () => {
 
   test('an observation: its patient is no term', () => {
     expect(terms({ resourceType: 'Observation', status: 'final', subject: { reference: 'Patient/1' }, code: { coding: [{ system: 'a', code: 'x' }, { system: 'b', code: 'x' }] }, encounter: { reference: 'Encounter/9/_history/2' }, performer: [{ reference: 'Patient/1' }, { reference: 'Practitioner/2' }], effectiveDateTime: '2025-03-14' }).sort()).toEqual(
-      ['patient code t:x', 'patient date d:2025-03', 'patient encounter r:Encounter/9', 'population performer r:Practitioner/2'])
+      ['patient code t:x', 'patient date d:2025-03', 'population encounter r:Encounter/9', 'population performer r:Practitioner/2'])
   })
 
   test.each([

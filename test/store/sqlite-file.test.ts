@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { Worker } from 'node:worker_threads'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { openSqliteLedger } from '../../src/store/adapters/sqlite/ledger.ts'
@@ -78,6 +79,26 @@ describe('the files of the sqlite store', () => {
     const damaged = await openSqliteStore({ path, now })
     await expect(allPages((ask) => damaged.find(query([['t']]), ask))).rejects.toBeInstanceOf(StoreBroken)
     await damaged.close()
+  })
+
+  it('let go of expired documents and of commit ids older than a day', async () => {
+    let time = 1_000_000
+    const store = await openSqliteStore({ path, now: () => time })
+    const rows = (table: 'document' | 'done'): number => {
+      const db = new DatabaseSync(path, { readOnly: true })
+      const count = Number(db.prepare(`select count(*) as n from ${table}`).get()?.['n'])
+      db.close()
+      return count
+    }
+    const lasting = { name: named('lasting'), expect: 0, expires: null, sealed: text('x') }
+    await must(store, { documents: [{ name: named('short'), expect: 0, expires: time + 10, sealed: text('x') }, lasting] })
+    time += 60_000
+    await store.health()
+    expect([rows('document'), rows('done')]).toEqual([1, 1])
+    time += 24 * 3_600_000
+    await store.health()
+    expect([rows('document'), rows('done')]).toEqual([1, 0])
+    await store.close()
   })
 
   it('are copied whole by a backup while commits go on, and never over another file', async () => {

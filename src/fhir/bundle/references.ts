@@ -43,7 +43,7 @@ export async function resolveConditional(exchange: Exchange, text: string, own: 
   const [, type = '', criteria = ''] = CONDITIONAL.exec(text)!
   const { site } = exchange
   const stored = await uniqueMatch(exchange, type, criteria)
-  const filter = parseCriteria(type, criteria, { base: site.base, ...site.bounds, lenient: false })
+  const filter = parseCriteria(type, criteria, { base: site.base, ...site.bounds, lenient: false, now: () => site.now })
   const staged = own.filter((resource) => resource.resourceType === type && resource.id !== stored?.row.id && matches(filter, resource, { base: site.base }))
   const ids = [...(stored === null ? [] : [stored.row.id]), ...staged.map((resource) => resource.id!)]
   if (ids.length !== 1) throw fault(412, ids.length === 0 ? 'not-found' : 'multiple-matches', `A conditional reference must match one resource; it matches ${ids.length === 0 ? 'none' : 'several'}`)

@@ -68,7 +68,7 @@ async function draft(exchange: Exchange, entry: Entry, request: FhirRequest, ear
 /** If-None-Exist also finds what an earlier entry of the same bundle is about to write. */
 function ownMatch(exchange: Exchange, type: string, criteria: string, earlier: readonly Draft[]): string | undefined {
   const { site } = exchange
-  const filter = parseCriteria(type, criteria, { base: site.base, ...site.bounds, lenient: false })
+  const filter = parseCriteria(type, criteria, { base: site.base, ...site.bounds, lenient: false, now: () => site.now })
   return earlier.find((item) => item.resource !== null && item.ref.type === type && matches(filter, item.resource, { base: site.base }))?.ref.id
 }
 

@@ -16,7 +16,7 @@ export const searchType: InteractionDefinition = {
     const type = request.type!
     guarded.require(type, 's')
     const { params, after } = pageOf(exchange, type)
-    const query = parseSearch(type, params, { base: site.base, ...site.bounds, lenient: lenient(request) })
+    const query = parseSearch(type, params, { base: site.base, ...site.bounds, lenient: lenient(request), now: () => site.now })
     const ask: SearchAsk = { type, filter: query.filter, codes: query.codes, order: query.sort, after, limit: query.count }
     if (query.summary === 'count' || query.count === 0) return bundle(exchange, query, [], null, await exactTotal(exchange, ask))
     const { rows, next } = await guarded.search(ask)

@@ -19,8 +19,11 @@ export const smartScopes: Rule = {
 const CONTEXTS: readonly ScopeContext[] = ['patient', 'user', 'system']
 
 function granted(scopes: readonly Scope[], context: ScopeContext, ask: Ask): Filter {
-  return or(scopes.filter((scope) => scope.context === context && (scope.type === '*' || scope.type === ask.type) && scope.rights.includes(ask.right))
-    .map(({ constraint }) => constraint === null ? { kind: 'all' } : criteria(ask.type, plusAsPlus(constraint), ask.base) ?? NONE))
+  const applies = (scope: Scope): boolean =>
+    scope.context === context && (scope.type === '*' || scope.type === ask.type) && scope.rights.includes(ask.right)
+  const filterOf = ({ constraint }: Scope): Filter =>
+    constraint === null ? ALL : criteria(ask.type, plusAsPlus(constraint), ask.base) ?? NONE
+  return or(scopes.filter(applies).map(filterOf))
 }
 
 /** In a scope a `+` is a plus: scopes are not form-encoded. */

@@ -55,6 +55,8 @@ interface Plan {
   readonly none: TermSet | null
 }
 
+interface ScanPlan { readonly type: number; readonly sets: readonly TermSet[]; readonly none: TermSet | null; readonly driver: TermSet }
+
 function makePlan(reader: RecordReader, query: TermQuery, after: Position | Place | null, wanted: number): Plan | null {
   const sets = query.allOf.map(termSet).sort((a, b) => a.size - b.size)
   const type = query.type === null ? null : reader.typeId(query.type)
@@ -96,9 +98,7 @@ function chooseDriver(direction: Direction, sets: readonly TermSet[], range: Ran
 }
 
 /** Looks through the newest of the type with all tests, as far as half the terms; then goes on by the lists of the set. */
-function* scanned(
-  direction: Direction, plan: { type: number; sets: readonly TermSet[]; none: TermSet | null; driver: TermSet }, range: Range, wanted: number
-): Generator<Candidate> {
+function* scanned(direction: Direction, plan: ScanPlan, range: Range, wanted: number): Generator<Candidate> {
   let start = range.start
   for (let left = plan.driver.size >> 1; left > 0; left -= SCAN_ROWS) {
     const size = Math.min(left, SCAN_ROWS)
@@ -186,7 +186,9 @@ function countWhole(reader: RecordReader, query: TermQuery, max: number): number
   return reader.sql.countTermsOfType.get(set.size, set.blob, from, before, type, max + 1)?.[0] ?? 0
 }
 
-function countPage(reader: RecordReader, query: TermQuery, after: Place | null, wanted: number): { count: number; examined: number; last: Place | null } {
+interface CountPage { readonly count: number; readonly examined: number; readonly last: Place | null }
+
+function countPage(reader: RecordReader, query: TermQuery, after: Place | null, wanted: number): CountPage {
   const plan = makePlan(reader, query, after, COUNT_PAGE)
   let count = 0
   let examined = 0

@@ -48,15 +48,18 @@ export function findVersionsPage(reader: RecordReader, query: TermQuery, ask: Pa
 // The current version is later than every superseded one of its record.
 const CURRENT = PLACE_MAX
 
-function* candidates(reader: RecordReader, query: TermQuery, type: number | null, driver: TermSet | undefined, ask: PageAsk): Generator<Place> {
-  const { order } = query
+function* candidates(
+  reader: RecordReader, query: TermQuery, type: number | null, driver: TermSet | undefined, ask: PageAsk
+): Generator<Place> {
+  const { order, updated } = query
   const direction = order === 'newest' ? reader.newest : reader.oldest
   const after = placesOf(reader, order, ask.after)
   const stream = (table: PostingTable, ofType: Lister, range: Range): Generator<Place> =>
     driver === undefined ? merged(order, ofType, 1, range, ask.limit) : places(table, driver, range, ask.limit)
-  const current = stream(direction.current, (_, range, limit) => direction.ofType(type as number, range, limit), rangeOf(order, query.updated, after.current, 2))
-  const superseded = stream(direction.superseded, (_, range, limit) => direction.versionsOfType(type as number, range, limit),
-    rangeOf(order, query.updated, after.superseded, 3))
+  const live: Lister = (_, range, limit) => direction.ofType(type as number, range, limit)
+  const old: Lister = (_, range, limit) => direction.versionsOfType(type as number, range, limit)
+  const current = stream(direction.current, live, rangeOf(order, updated, after.current, 2))
+  const superseded = stream(direction.superseded, old, rangeOf(order, updated, after.superseded, 3))
   yield* zipped(order, asCurrent(current), superseded)
 }
 
@@ -68,7 +71,7 @@ function* asCurrent(found: Generator<Place>): Generator<Place> {
  * Places in both tables behind which a position goes on. The version it names may have been current then and
  * superseded since, so the current one of the same record and millisecond is read again and dropped by `isBehind`.
  */
-function placesOf(reader: RecordReader, order: Order, after: Position | null): { readonly current: Place | null; readonly superseded: Place | null } {
+function placesOf(reader: RecordReader, order: Order, after: Position | null): { current: Place | null; superseded: Place | null } {
   if (after === null) return { current: null, superseded: null }
   const { key, version } = positionParts(after)
   const { updated } = after

@@ -6,8 +6,8 @@ import { atMost, BOUNDS, checkKey, checkLimit } from './bounds.ts'
 import { prepare } from './database.ts'
 import { LISTS_MAX, merged } from './merge.ts'
 import { exact, type LedgerUnit } from './messages.ts'
+import { openPair, type Connectable, type SqliteOptions } from './open-pair.ts'
 import { makeReader } from './reader.ts'
-import { openPair, type Connectable, type SqliteOptions } from './store.ts'
 import { LOG_ROOM } from './schema.ts'
 import type { Pack, Waiting } from './writer-link.ts'
 
@@ -105,13 +105,16 @@ function lookup(sql: LedgerReads, log: Bytes, anyOf: readonly Term[], ask: { bef
   if (set.size > LISTS_MAX) return sql.many.all(set.size, set.blob, no, ask.before, ask.limit).map(([seq]) => seq)
   const lists = (list: number, range: { start: readonly number[] }, limit: number): number[][] =>
     sql.list.all(no, termAt(set, list), range.start[0] as number, limit)
-  return merged('newest', lists, set.size, { start: [ask.before], edge: 0 }, ask.limit).take(ask.limit).map(([seq]) => seq as number).toArray()
+  const found = merged('newest', lists, set.size, { start: [ask.before], edge: 0 }, ask.limit)
+  return found.take(ask.limit).map(([seq]) => seq as number).toArray()
 }
 
+type IndexUnit = Extract<LedgerUnit, { kind: 'index' }>
+
 /** Sorted by term and seq, so that the postings of a term go to one place; in pieces, so that appends get in between. */
-function segments(log: Bytes, through: number, postings: readonly { readonly term: Term; readonly seq: number }[]): Exclude<LedgerUnit, { kind: 'append' }>[] {
+function segments(log: Bytes, through: number, postings: readonly { readonly term: Term; readonly seq: number }[]): IndexUnit[] {
   const sorted = [...postings].sort((a, b) => Buffer.compare(a.term, b.term) || a.seq - b.seq)
-  const units: Extract<LedgerUnit, { kind: 'index' }>[] = []
+  const units: IndexUnit[] = []
   for (let at = 0; at === 0 || at < sorted.length; at += INDEX_POSTINGS_MAX) {
     const piece = sorted.slice(at, at + INDEX_POSTINGS_MAX)
     const terms = new Uint8Array(piece.length * TERM_BYTES)

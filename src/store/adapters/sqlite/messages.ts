@@ -12,12 +12,20 @@ export type RecordUnit =
   | { readonly kind: 'outbox-done'; readonly ids: readonly Bytes[] }
   | { readonly kind: 'ping' }
 
+interface IndexUnit {
+  readonly kind: 'index'
+  readonly log: Bytes
+  readonly through: number | null
+  /** Postings in order of term and seq: terms of 16 B, one seq each. */
+  readonly terms: Bytes
+  readonly seqs: Float64Array<ArrayBuffer>
+}
+
 export type LedgerUnit =
   /** Entries one after the other: ids of 16 B, `ends` = offset in `sealed` where each entry ends. */
   | { readonly kind: 'append'; readonly ids: Bytes; readonly sealed: Bytes; readonly ends: Uint32Array<ArrayBuffer> }
   | { readonly kind: 'sequence'; readonly log: Bytes; readonly entries: readonly LedgerEntry[] }
-  /** Postings in order of term and seq: terms of 16 B, one seq each. */
-  | { readonly kind: 'index'; readonly log: Bytes; readonly through: number | null; readonly terms: Bytes; readonly seqs: Float64Array<ArrayBuffer> }
+  | IndexUnit
   | { readonly kind: 'lease'; readonly log: Bytes; readonly holder: Bytes; readonly until: number }
   | { readonly kind: 'ping' }
 

@@ -44,12 +44,15 @@ export function postingSql(table: 'posting' | 'version_posting', order: Order) {
   const of = (prefix: string, columns: readonly string[]): string => columns.map((column) => prefix + column).join(',')
   const range = `(${of('', places)})${behind}${marks(places)} and updated${inside}?`
   const joined = `q cross join ${table} p on p.term=${NTH}`
+  const ranged = `(${of('p.', places)})${behind}${marks(places)} and p.updated${inside}?`
   return {
     count: `${TERMS} select count(*) from (select 1 from ${joined} and p.updated>=? and p.updated<=? limit ?)`,
-    sorted: `${TERMS} select ${of('p.', places)} from ${joined} and (${of('p.', places)})${behind}${marks(places)} and p.updated${inside}? order by ${sort(places)}`,
+    sorted: `${TERMS} select ${of('p.', places)} from ${joined} and ${ranged} order by ${sort(places)}`,
     list: `select ${of('', places)} from ${table} where term=? and ${range} order by ${sort(places)} limit ?`,
-    heads: `${TERMS} select i,(select updated from ${table} where term=${NTH} and ${range} order by ${sort(places)} limit 1) m from q order by m ${way} nulls last limit ?`,
-    moment: `${TERMS} select ${of('p.', places)} from ${joined} and p.updated=? and (${of('p.', rest)})${behind}${marks(rest)} order by ${sort(rest)} limit ?`
+    heads: `${TERMS} select i,(select updated from ${table} where term=${NTH} and ${range} order by ${sort(places)} limit 1) m
+      from q order by m ${way} nulls last limit ?`,
+    moment: `${TERMS} select ${of('p.', places)} from ${joined} and p.updated=? and (${of('p.', rest)})${behind}${marks(rest)}
+      order by ${sort(rest)} limit ?`
   }
 }
 

@@ -1,6 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite'
 import type { Bytes } from '../../../model/resource.ts'
-import { StoreUnavailable, type Key, type OutboxEntry, type Stored } from '../../ports.ts'
+import { StoreUnavailable, type Key, type OutboxEntry, type Stored, type TermQuery } from '../../ports.ts'
 import { openReader, prepare } from './database.ts'
 import { toStoreError } from './errors.ts'
 import { PLACE_MAX, postingTable, type Order, type Place, type PostingTable, type Range } from './postings.ts'
@@ -138,7 +138,8 @@ export const COUNT_SQL = {
   countTerms: `with recursive q(i) as (select 0 union all select i+1 from q where i+1<?) select count(*) from (select distinct p.recno from
     q cross join posting p on p.term=substr(?,1+16*i,16) and p.updated>=? and p.updated<? limit ?)`,
   countTermsOfType: `with recursive q(i) as (select 0 union all select i+1 from q where i+1<?) select count(*) from (select distinct p.recno from
-    q cross join posting p on p.term=substr(?,1+16*i,16) and p.updated>=? and p.updated<? cross join record r on r.recno=p.recno and r.type=? limit ?)`
+    q cross join posting p on p.term=substr(?,1+16*i,16) and p.updated>=? and p.updated<?
+    cross join record r on r.recno=p.recno and r.type=? limit ?)`
 } as const
 
 // The version row of a deleted record that is still current has no content of its own.
@@ -155,7 +156,8 @@ function readStatements(db: DatabaseSync) {
     scan: prepare<[Bytes, number], FoundRow>(db,
       'select key,version,type,updated,deleted,sealed from record where key>? order by key limit ?'),
     versions: prepare<[number, number, number], FoundRow>(db,
-      `select ${VERSION_COLUMNS} from version v join record r on r.recno=v.recno where v.recno=? and v.version<? order by v.version desc limit ?`),
+      `select ${VERSION_COLUMNS} from version v join record r on r.recno=v.recno
+      where v.recno=? and v.version<? order by v.version desc limit ?`),
     currentVersion: prepare<[number], [...FoundRow, Bytes]>(db,
       'select key,version,type,updated,deleted,sealed,terms from record where recno=?'),
     supersededVersion: prepare<[number, number], [...FoundRow, Bytes]>(db,
@@ -183,7 +185,7 @@ function direction(db: DatabaseSync, order: Order): Direction {
 }
 
 /** First the rest of the millisecond where the last read ended, then what comes after it. */
-function inTwo<R>(db: DatabaseSync, sql: { readonly moment: string; readonly rest: string }): (type: number, range: Range, limit: number) => R[] {
+function inTwo<R>(db: DatabaseSync, sql: { moment: string; rest: string }): (type: number, range: Range, limit: number) => R[] {
   const moment = prepare<number[], R>(db, sql.moment)
   const rest = prepare<number[], R>(db, sql.rest)
   return (type, { start: [updated = 0, recno = 0], edge }, limit) => {
@@ -192,12 +194,14 @@ function inTwo<R>(db: DatabaseSync, sql: { readonly moment: string; readonly res
   }
 }
 
-/** The index over types ends in the rowid, and SQLite takes a row value no further than the column before it: hence two statements. */
+/** SQLite takes a row value no further than the last column before the rowid, in which this index ends: hence two statements. */
 export function typeSql(order: Order) {
   const [behind, inside, way] = order === 'newest' ? ['<', '>=', 'desc'] : ['>', '<=', 'asc']
   const live = (columns: string) => ({
-    moment: `select ${columns} from record where type=? and deleted=0 and updated=? and recno${behind}? and updated${inside}? order by recno ${way} limit ?`,
-    rest: `select ${columns} from record where type=? and deleted=0 and updated${behind}? and updated${inside}? order by updated ${way},recno ${way} limit ?`
+    moment: `select ${columns} from record where type=? and deleted=0 and updated=? and recno${behind}? and updated${inside}?
+      order by recno ${way} limit ?`,
+    rest: `select ${columns} from record where type=? and deleted=0 and updated${behind}? and updated${inside}?
+      order by updated ${way},recno ${way} limit ?`
   })
   return {
     ofType: live('updated,recno'),
@@ -208,7 +212,7 @@ export function typeSql(order: Order) {
 }
 
 /** The range of a query in one direction, from the place behind which it goes on (null: from its start). */
-export function rangeOf(order: Order, updated: { readonly from?: number; readonly before?: number } | undefined, after: Place | null, width: 2 | 3): Range {
+export function rangeOf(order: Order, updated: TermQuery['updated'], after: Place | null, width: 2 | 3): Range {
   const from = updated?.from ?? -PLACE_MAX
   const before = updated?.before ?? PLACE_MAX
   const tail = (value: number): number[] => Array.from({ length: width - 1 }, () => value)

@@ -1,6 +1,5 @@
 import { backup } from 'node:sqlite'
 import { closeSync, fsyncSync, openSync } from 'node:fs'
-import type { MessagePort } from 'node:worker_threads'
 import type { Bytes } from '../../../model/resource.ts'
 import { StoreUnavailable, type Commit, type Committed, type RecordStore } from '../../ports.ts'
 import { atMost, BOUNDS, checkAsk, checkCommit, checkKey, checkLimit, checkQuery } from './bounds.ts'
@@ -9,22 +8,9 @@ import { toStoreError } from './errors.ts'
 import { countRecords, findPage } from './find.ts'
 import { findVersionsPage, versionOf, versionsOf } from './history.ts'
 import { exact, type RecordUnit } from './messages.ts'
+import { openPair, type Connectable, type SqliteOptions } from './open-pair.ts'
 import { makeRecordReader, type RecordReader } from './reader.ts'
-import { openLink, startWriter, type Pack, type WriterLink } from './writer-link.ts'
-
-export interface SqliteOptions {
-  readonly path: string
-  /** ms since 1970; times of expiry and of commit ids are compared with it. */
-  readonly now: () => number
-  /** A port from another store's `connect()`: writes go through that store's writer thread. */
-  readonly writer?: MessagePort
-}
-
-/** What a store with a writer thread can do beside its port. */
-export interface Connectable {
-  /** A port to this store's writer thread, for `openSqliteStore({ writer })` on another thread of the process. */
-  connect(): MessagePort
-}
+import type { Pack, WriterLink } from './writer-link.ts'
 
 /**
  * The record store in one SQLite file. Reads run on the calling thread, writes on a writer thread with group commit.
@@ -36,27 +22,6 @@ export async function openSqliteStore(options: SqliteOptions): Promise<RecordSto
 }
 
 interface Item { readonly unit: RecordUnit; readonly puts: number; readonly bytes: number }
-
-/** Opens writer and reader of a file; a failure of either leaves no thread behind. */
-export async function openPair<I, R extends { close(): void }>(
-  options: SqliteOptions, kind: 'records' | 'ledger', pack: Pack<I>, makeReader: (path: string) => R
-): Promise<{ link: WriterLink<I>; reader: R }> {
-  const started = options.writer === undefined ? startWriter(options.path, kind) : undefined
-  const port = options.writer ?? started?.port as MessagePort
-  try {
-    const link = await openLink(port, { now: options.now, pack }, started?.ended)
-    try {
-      return { link, reader: makeReader(options.path) }
-    } catch (error) {
-      await link.close()
-      throw toStoreError(error)
-    }
-  } catch (error) {
-    port.close()
-    await started?.ended
-    throw error
-  }
-}
 
 type Reads = 'get' | 'find' | 'count' | 'versions' | 'version' | 'findVersions' | 'scan' | 'document' | 'outbox'
 

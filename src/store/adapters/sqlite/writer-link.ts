@@ -28,10 +28,12 @@ export interface WriterLink<I> {
 
 export interface LinkOptions<I> { readonly now: () => number; readonly pack: Pack<I> }
 
+export interface StartedWriter { readonly port: MessagePort; readonly worker: Worker; readonly ended: Promise<void> }
+
 /**
  * Starts a writer thread. Its port is given to `openLink`, and to nobody else; `ended` resolves when the thread is gone.
  */
-export function startWriter(path: string, store: StoreKind): { readonly port: MessagePort; readonly worker: Worker; readonly ended: Promise<void> } {
+export function startWriter(path: string, store: StoreKind): StartedWriter {
   const { port1, port2 } = new MessageChannel()
   const workerData: WriterStart = { path, store, port: port2 }
   const worker = new Worker(new URL('./writer-thread.ts', import.meta.url), { workerData, transferList: [port2], execArgv: [], env: {} })
