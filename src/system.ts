@@ -105,10 +105,10 @@ export async function openSystem(options: SystemOptions): Promise<System> {
       audit: async (keys) => ledger.seal(erasureRecord({ at: now(), requestId: randomUUID(), address: '', caller: null, patient, keys }))
     }, patient),
     verify: ({ versions }) => verifyLedger({ store: ledgerStore, records, ring, versions }),
-    async tokenEntries({ kind, grant, tokenHash }) {
+    async tokenEntries({ grant, tokenHash }) {
       if (grant === null) return []
       const caller = grantCaller(grant, { issuer: config.baseUrl, tokenHash })
-      return [await ledger.seal(tokenRecord({ at: now(), requestId: randomUUID(), clientRequestId: null, address: '', caller, status: 200, why: kind }))]
+      return [await ledger.seal(tokenRecord({ at: now(), requestId: randomUUID(), clientRequestId: null, address: '', caller, status: 200 }))]
     },
     connect: () => ({ store: records.connect(), ledger: ledgerStore.connect() }),
     async ready() {

@@ -117,7 +117,8 @@ function fingerprintOf(caller: Caller, scopes: readonly Scope[], ceiling: Ask['c
   const behind = [acting(roles.patient), acting(roles.user), acting(roles.system)]
   const { patient, encounter, fhirUser, purposes } = caller
   const claims = [patient, encounter, fhirUser, [...purposes].sort()]
-  const parts = [scopeTexts(scopes), ceiling && scopeTexts(ceiling), claims, behind, context.roles.digest, context.base]
+  const asked = [scopeTexts(scopes), ceiling === null ? null : scopeTexts(ceiling)]
+  const parts = [asked, claims, behind, context.roles.digest, context.base]
   return createHash('sha256').update(JSON.stringify(parts)).digest('base64url')
 }
 

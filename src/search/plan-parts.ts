@@ -43,16 +43,6 @@ export function unite(branches: readonly Part[], codes: readonly string[], affor
   return conjunct === null && ids === null && patients === null && updated === null ? unindexed(codes) : united
 }
 
-/** Codes of all parameters that a filter reads. */
-export function codesOf(filter: Filter): readonly string[] {
-  switch (filter.kind) {
-    case 'all': case 'none': return []
-    case 'and': case 'or': return filter.of.flatMap(codesOf)
-    case 'not': return codesOf(filter.of)
-    case 'clause': case 'missing': return [filter.param.code]
-  }
-}
-
 /** One conjunct of that level from each branch, the smallest, together; null where a branch has none. */
 function sharedConjunct(parts: readonly Part[], level: TermAsk['level']): Asks | null {
   const united: TermAsk[] = []

@@ -55,7 +55,12 @@ async function commitResources(options: SealedStoreOptions, store: ResourceStore
   const derived = await derivedFrom(store, commit.writes, lookup, options.base)
   if (derived.moved.length > 0 && !commit.move) throw fault(403, 'forbidden', `This change moves ${derived.moved[0]} to another patient, which needs the right to move`)
   const rewrites: Put[] = []
-  for (const { row, patients } of derived.rows) rewrites.push(await sealer.rewrite(row, patients))
+  for (const { row, patients } of derived.rows) {
+    const put = await sealer.rewrite(row, patients)
+    rewrites.push(put)
+    // The ledger knows each record by its last sealed bytes, so bytes that change under the same version are named too.
+    written.push({ ref: { type: row.type, id: row.id }, version: row.version, deleted: row.deleted, patients, key: put.key, hash: sha256(put.sealed) })
+  }
   const outbox = [await commit.audit(written)]
   const expect = commit.expect.map(({ ref, version }) => ({ key: ring.recordKey(ref.type, ref.id), version }))
   const locks: DocumentPut[] = commit.locks.map(({ criteria, version }) => ({ name: ring.documentName('lock', criteria), expect: version, expires: null, sealed: random(1) }))

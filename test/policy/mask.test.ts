@@ -98,6 +98,14 @@ describe('a mask', () => {
     expect(noTelecom.hides(searchParam('Patient', code)!)).toBe(hidden)
   })
 
+  it('hides a parameter that reads extensions or narrative of an element listed whole', () => {
+    const reading = (type: string, expression: string) => ({ type, code: 'x', kind: 'string' as const, expression, target: [] })
+    expect(mask.hides(reading('Patient', 'Patient.name.extension'))).toBe(true)
+    expect(mask.hides(reading('Patient', 'Patient.name.family'))).toBe(false)
+    expect(compileMask('Patient', ['Patient.name', 'Patient.name.extension']).hides(reading('Patient', 'Patient.name.extension'))).toBe(false)
+    expect(compileMask('Composition', ['Composition.section']).hides(reading('Composition', 'Composition.section.text'))).toBe(true)
+  })
+
   it('combines with another: the union shows what either shows, the strictest what both show', () => {
     const names = compileMask('Patient', ['Patient.name', 'Patient.gender'])
     const family = compileMask('Patient', ['Patient.name.family', 'Patient.photo'])

@@ -17,7 +17,7 @@ const patient = (id: string, user = USER): Resource => ({ resourceType: 'Patient
 function world(resources: Resource[]) {
   const state = { finds: 0, hold: Promise.resolve() as Promise<unknown>, fail: false, clock: NOW }
   const row = (resource: Resource): Row => ({
-    type: resource.resourceType, id: resource.id!, version: 1, updated: NOW, deleted: false, patients: [], labels: [], json: new Uint8Array(), resource: () => resource
+    type: resource.resourceType, id: resource.id!, version: 1, updated: NOW, deleted: resource.id!.startsWith('deleted'), patients: [], labels: [], json: new Uint8Array(), resource: () => resource
   })
   const find = async (ask: FindAsk): Promise<Found> => {
     state.finds++
@@ -44,7 +44,7 @@ describe('%patients', () => {
       careTeam('team'), careTeam('absolute', `${BASE}/Practitioner/1`), careTeam('other-user', 'Practitioner/2'), careTeam('inactive', USER, 'inactive'), careTeam('foreign', 'http://else.test/Practitioner/1'),
       encounter('recent', '2026-05-30T08:00:00Z'), encounter('edge', '2026-03-04T08:00:00Z'), encounter('old', '2026-02-20T08:00:00Z'), encounter('future', '2026-06-09T08:00:00Z'),
       encounter('still-in', '2025-01-01T08:00:00Z', { period: { start: '2025-01-01T08:00:00Z' } }), encounter('error', '2026-05-30T08:00:00Z', { status: 'entered-in-error' }),
-      encounter('undated', '', { period: undefined }), patient('gp'), patient('not-gp', 'Practitioner/2'), patient('role', 'PractitionerRole/1')
+      encounter('undated', '', { period: undefined }), patient('gp'), patient('not-gp', 'Practitioner/2'), patient('role', 'PractitionerRole/1'), patient('deleted')
     ])
     expect(await panel(USER)).toEqual(['absolute', 'edge', 'gp', 'recent', 'still-in', 'team'])
     expect(await panel('Practitioner/2')).toEqual(['not-gp', 'other-user'])
@@ -103,6 +103,17 @@ describe('%patients', () => {
     expect(await after).toEqual(['a', 'b'])
     await before
     expect(await panel(USER)).toEqual(['a', 'b'])
+  })
+
+  it('are not kept when a write during the read may have changed them', async () => {
+    const { panel, state, write } = world([patient('a')])
+    let release = (): void => {}
+    state.hold = new Promise<void>((resolve) => { release = resolve })
+    const before = panel(USER)
+    write(patient('a', 'Practitioner/2'))
+    release()
+    expect(await before).toEqual(['a'])
+    expect(await panel(USER)).toEqual([])
   })
 
   it('are read once for callers who ask at the same time', async () => {

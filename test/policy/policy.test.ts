@@ -125,8 +125,10 @@ describe('patient/ scopes', () => {
     expect(allows(policy, 'r', { resourceType: 'Group' }, ['a', 'b'])).toBe(false)
   })
 
-  it('read and search what is shared, read by id what is only referred to, and never write either', async () => {
-    const policy = await launched()
+  it('read and search what is shared, read by id what is only referred to, and never write either, whatever the role allows', async () => {
+    const wide = rolesWith({ patient: { patients: 'all', labelMax: 'V', rules: [{ types: ['*'], do: 'cruds' }] } })
+    const policy = await policyOf({ scope: 'patient/*.cruds', patient: 'a' }, [], wide)
+    expect(rightsOf(policy, 'Condition')).toBe('cruds')
     for (const type of allTypes) {
       const expected = { shared: 'rs', 'by-reference': 'r', restricted: '' }[classify(type)!.kind as 'shared']
       if (expected !== undefined) expect([type, rightsOf(policy, type)]).toEqual([type, expected])

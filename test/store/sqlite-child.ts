@@ -7,6 +7,8 @@ import { commitOf, named, put } from './conformance/fixtures.ts'
 /** Run by sqlite-file.test.ts as a process (arguments: task, path) or as a thread (workerData). */
 const TASKS: Readonly<Record<string, (path: string) => Promise<void>>> = { increments, writesUntilKilled, opensAndCloses }
 
+export const INCREMENTS = 60
+
 /** Raises the version of the record `shared` so many times, by compare and set. */
 export async function raise(store: RecordStore, times: number): Promise<void> {
   for (let done = 0; done < times;) {
@@ -18,7 +20,7 @@ export async function raise(store: RecordStore, times: number): Promise<void> {
 
 async function increments(path: string, writer?: MessagePort): Promise<void> {
   const store = await openSqliteStore({ path, now: Date.now, ...(writer === undefined ? {} : { writer }) })
-  await raise(store, 40)
+  await raise(store, INCREMENTS)
   await store.close()
 }
 

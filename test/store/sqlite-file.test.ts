@@ -8,9 +8,9 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { openSqliteLedger } from '../../src/store/adapters/sqlite/ledger.ts'
 import { openSqliteStore } from '../../src/store/adapters/sqlite/store.ts'
 import { startWriter } from '../../src/store/adapters/sqlite/writer-link.ts'
-import { StoreBroken, StoreUnavailable, StoreUnknown } from '../../src/store/ports.ts'
+import { StoreBroken, StoreUnavailable, StoreUnknown, type RecordStore } from '../../src/store/ports.ts'
 import { allPages, commitOf, must, named, put, query, randomId, text } from './conformance/fixtures.ts'
-import { raise } from './sqlite-child.ts'
+import { INCREMENTS, raise } from './sqlite-child.ts'
 
 let folder: string
 let path: string
@@ -29,6 +29,15 @@ function child(task: string): { readonly process: ReturnType<typeof spawn>; read
   started.stdout?.on('data', (piece) => { output += String(piece) })
   const code = new Promise<number | null>((resolve) => { started.once('close', resolve) })
   return { process: started, code, output: code.then(() => output) }
+}
+
+/** Raises the shared version as long as the other writer lives; how often. */
+async function raiseUntil(store: RecordStore, end: Promise<unknown>): Promise<number> {
+  let ended = false
+  void end.finally(() => { ended = true })
+  let raised = 0
+  for (; !ended; raised++) await raise(store, 1)
+  return raised
 }
 
 describe('the files of the sqlite store', () => {
@@ -126,9 +135,10 @@ describe('several writers of one file', () => {
   it('lose no update: two processes', async () => {
     const store = await openSqliteStore({ path, now })
     const other = child('increments')
-    await raise(store, 40)
+    const raised = await raiseUntil(store, other.code)
     expect(await other.code).toBe(0)
-    expect((await store.get([named('shared')]))[0]?.version).toBe(80)
+    expect(raised).toBeGreaterThan(INCREMENTS / 4)
+    expect((await store.get([named('shared')]))[0]?.version).toBe(INCREMENTS + raised)
     await store.close()
   })
 
@@ -137,9 +147,9 @@ describe('several writers of one file', () => {
     const writer = store.connect()
     const thread = new Worker(script, { workerData: { path, writer }, transferList: [writer], execArgv: [] })
     const ended = new Promise((resolve, reject) => { thread.once('exit', resolve).once('error', reject) })
-    await raise(store, 40)
+    const raised = await raiseUntil(store, ended)
     expect(await ended).toBe(0)
-    expect((await store.get([named('shared')]))[0]?.version).toBe(80)
+    expect((await store.get([named('shared')]))[0]?.version).toBe(INCREMENTS + raised)
     await store.close()
   })
 })

@@ -97,8 +97,10 @@ export function historySuite(make: MakePlace<RecordStore>): void {
       expect(await world.store.versions(a, null, 5)).toEqual([])
       expect(await world.store.version(a, 1)).toBeUndefined()
       expect(await world.store.scan(null, 10)).toEqual([])
-      await must(world.store, { puts: [put('a', { terms: ['p'] })] })
-      expect(await history('p')).toEqual(['a1'])
+      await must(world.store, { puts: [put('a', { terms: ['z'], trail: ['z'] })] })
+      await must(world.store, { puts: [put('a', { expect: 1, terms: ['z'], trail: ['z'] })] })
+      expect(await history('p')).toEqual([])
+      expect(await history('z')).toEqual(['a2', 'a1'])
     })
   })
 }
