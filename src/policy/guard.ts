@@ -9,7 +9,7 @@ import { searchParam } from '../search/parameters.ts'
 import { and, or } from '../search/query.ts'
 import type { guarded, GuardedStore, Right, Row, SearchAsk, Seen } from '../store/ports.ts'
 import type { StagedStore } from '../store/staged-store.ts'
-import { type Grant, grantsFor, hiddenBy, maskOf, reachOf, writableOf } from './grants.ts'
+import { type Grant, grantsFor, hiddenBy, isWholeTenant, maskOf, reachOf, writableOf } from './grants.ts'
 import { isSubsetted } from './mask.ts'
 import type { Policy } from './policy.ts'
 
@@ -119,16 +119,21 @@ function lens(policy: Policy, context: GuardContext) {
 
 /** The writing half: the image before and the image after must both lie within the caller's grants. */
 function writer(store: StagedStore, policy: Policy, eyes: Lens, context: GuardContext, reveal: (seen: Seen) => Seen): Pick<GuardedStore, 'create' | 'update' | 'remove'> {
-  async function stage(content: Resource, current: Row | undefined, right: 'c' | 'u'): Promise<Seen> {
+  /** Stages what some of these grants allow as written; `rest` of the checks are theirs alone, so that two rules never combine to more than either. */
+  async function stage(content: Resource, current: Row | undefined, grants: readonly Grant[], rest: (allowing: readonly Grant[]) => void): Promise<Seen> {
     const patients = await store.patientsOf(content)
     const row = store.stage({ current, content, deleted: false, patients })
-    if (eyes.grantsOf(row, right).length === 0) throw fault(403, 'forbidden', `The resource as written lies outside what this caller may ${right === 'c' ? 'create' : 'update'}`)
+    const allowing = grantsFor(grants, row, (filter) => matches(filter, row.resource(), { base: context.base }))
+    if (allowing.length === 0) throw fault(403, 'forbidden', 'The resource as written lies outside what this caller may write')
     if (current !== undefined && !current.deleted && !policy.move && differs(current.patients, patients)) {
       throw fault(403, 'forbidden', 'The change moves the resource to another patient, which needs the right to move')
     }
+    rest(allowing)
     const shown = eyes.look(row, 'r')
     return shown === undefined ? eyes.seen(row, []) : reveal(shown)
   }
+  const createAs = (content: Resource, current: Row | undefined): Promise<Seen> =>
+    stage(content, current, eyes.require(content.resourceType, 'c'), (allowing) => void merged(content, null, allowing))
   /** What is stored when this caller writes: hidden parts come from the stored version, and only writable elements may differ. */
   function merged(written: Resource, before: Row | null, grants: readonly Grant[]): Resource {
     const type = written.resourceType
@@ -139,9 +144,8 @@ function writer(store: StagedStore, policy: Policy, eyes: Lens, context: GuardCo
   }
   return {
     async create(resource, id) {
-      const grants = eyes.require(resource.resourceType, 'c')
       refuseSubsetted(resource)
-      return stage({ ...merged(resource, null, grants), id: id ?? context.newId() }, undefined, 'c')
+      return createAs({ ...resource, id: id ?? context.newId() }, undefined)
     },
     async update(resource, ifMatch) {
       const grants = eyes.require(resource.resourceType, 'u')
@@ -154,11 +158,12 @@ function writer(store: StagedStore, policy: Policy, eyes: Lens, context: GuardCo
       if (current === undefined || current.deleted) {
         // A hidden row must answer like an absent one, so only a caller to whom nothing of the type is hidden may name a new id.
         if (current === undefined && (stored !== undefined || !grants.some(isWholeTenant))) throw notFound()
-        return { seen: await stage(merged(resource, null, eyes.require(ref.type, 'c')), current, 'c'), created: true }
+        return { seen: await createAs(resource, current), created: true }
       }
       const whole = merged(resource, current, before)
       if (!policy.relabel && dropsLabel(current, whole)) throw fault(403, 'forbidden', 'A security label may be removed only by a role that may relabel', `${ref.type}.meta.security`)
-      return { seen: await stage(whole, current, 'u'), created: false }
+      const alone = (allowing: readonly Grant[]): void => void (allowing.length < before.length && merged(resource, current, allowing))
+      return { seen: await stage(whole, current, before, alone), created: false }
     },
     async remove(ref, ifMatch) {
       eyes.require(ref.type, 'd')
@@ -172,8 +177,6 @@ function writer(store: StagedStore, policy: Policy, eyes: Lens, context: GuardCo
     }
   }
 }
-
-const isWholeTenant = (grant: Grant): boolean => grant.reach.kind === 'all' && grant.filter.kind === 'all' && grant.clearance === 'V'
 
 const preconditionFailed = (): Error => fault(412, 'conflict', 'If-Match does not name the current version')
 

@@ -136,7 +136,8 @@ export function makeRecordReader(path: string): RecordReader {
 export const COUNT_SQL = {
   countType: 'select count(*) from (select 1 from record where type=? and deleted=0 and updated>=? and updated<? limit ?)',
   countTerms: `with recursive q(i) as (select 0 union all select i+1 from q where i+1<?)
-    select count(*) from (select distinct p.recno from q cross join posting p on p.term=substr(?,1+16*i,16) and p.updated>=? and p.updated<? limit ?)`,
+    select count(*) from (select distinct p.recno
+    from q cross join posting p on p.term=substr(?,1+16*i,16) and p.updated>=? and p.updated<? limit ?)`,
   countTermsOfType: `with recursive q(i) as (select 0 union all select i+1 from q where i+1<?)
     select count(*) from (select distinct p.recno from q cross join posting p on p.term=substr(?,1+16*i,16) and p.updated>=? and p.updated<?
     cross join record r on r.recno=p.recno and r.type=? limit ?)`
@@ -207,7 +208,8 @@ export function typeSql(order: Order) {
     ofType: live('updated,recno'),
     scanType: live('updated,recno,terms'),
     versionsOfType: `select updated,recno,version from version
-      where type=? and (updated,recno,version)${behind}(?,?,?) and updated${inside}? order by updated ${way},recno ${way},version ${way} limit ?`
+      where type=? and (updated,recno,version)${behind}(?,?,?) and updated${inside}?
+      order by updated ${way},recno ${way},version ${way} limit ?`
   }
 }
 
