@@ -84,15 +84,16 @@ export async function openSystem(options: SystemOptions): Promise<System> {
   const ledger = await openLedger({ store: ledgerStore, records, ring, slot, now, spoolDir: config.dataDir, failed })
   const parse = (bytes: Uint8Array): unknown => parseStored(bytes)
   const sealed = sealedStore({ records, ring, tenant: TENANT, base: config.fhirBase, parse, now, random, termsMax: TERMS_MAX })
-  const resources = unionStore(sealed, ledgerRows({
-    store: ledgerStore, ring, base: config.fhirBase, site: new URL(config.baseUrl).host, withQuery: false, sequence: () => ledger.sequence()
+  const withLedger = (withQuery: boolean): ResourceStore => unionStore(sealed, ledgerRows({
+    store: ledgerStore, ring, base: config.fhirBase, site: new URL(config.baseUrl).host, withQuery, sequence: () => ledger.sequence()
   }))
+  const [resources, resourcesWithQueries] = [withLedger(false), withLedger(true)]
   const panel = makePanel(sealed, now, { base: config.fhirBase })
   const roles = loadRolePolicies(await readFile(config.policyFile ?? DEFAULT_POLICY, 'utf8'))
   const policies: PolicyContext = { roles, base: config.fhirBase, now, panel: panel.panel }
   const compile = (caller: Caller): Promise<Policy> => compilePolicy(caller, policies)
   const context: FhirContext = {
-    base: config.fhirBase, store: resources, ledger, compile, now, newId: randomUUID, links: pageLinks(ring),
+    base: config.fhirBase, store: (policy) => (policy.auditQueries ? resourcesWithQueries : resources), ledger, compile, now, newId: randomUUID, links: pageLinks(ring),
     touched: (row) => panel.touched(row.type, row.resource()),
     bounds: { ...config.bounds, largeEntriesMax: config.bounds.entriesLargeMax }, version: VERSION, date: RELEASED
   }

@@ -1,6 +1,6 @@
 /** The shapes that every resource is put together from. */
 import type { RawJson } from '../../src/model/decimal.ts'
-import type { Coding, Resource } from '../../src/model/resource.ts'
+import type { Coding, Meta, Resource } from '../../src/model/resource.ts'
 
 export interface BundleEntry {
   readonly fullUrl: string
@@ -35,7 +35,7 @@ export const coded = (...codes: readonly Code[]): object => ({ coding: codes.map
 
 export const quantity = (value: number | RawJson, unit: string): object => ({ value, unit, system: 'http://unitsofmeasure.org', code: unit })
 export const money = (value: number | RawJson): object => ({ value, currency: 'USD' })
-export const profile = (...names: readonly string[]): object => ({ profile: names.map((name) => `${US_CORE}/${name}`) })
+export const profile = (...names: readonly string[]): Meta => ({ profile: names.map((name) => `${US_CORE}/${name}`) })
 export const urn = (id: string): string => `urn:uuid:${id}`
 export const toEntry = (id: string): object => ({ reference: urn(id) })
 

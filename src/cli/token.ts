@@ -1,9 +1,26 @@
 import { Command, InvalidArgumentError } from 'commander'
-import type { OpaqueGrant, Tokens } from '../oauth/opaque.ts'
+
+/** What the token will confer (an OpaqueGrant of oauth/). Times in ms since 1970. */
+export interface AskedGrant {
+  readonly scope: string
+  readonly patient: string | null
+  readonly fhirUser: string | null
+  readonly roles: readonly string[]
+  readonly purposes: readonly string[]
+  readonly client: string
+  readonly subject: string
+  readonly expires: number
+}
+
+/** The part of oauth/'s Tokens that the command needs. */
+export interface TokenDesk {
+  mint(grant: AskedGrant): Promise<string>
+  revoke(token: string): Promise<boolean>
+}
 
 export interface TokenCommandOptions {
   /** Opens the local store and keys; `close` is called in any case. */
-  readonly open: () => Promise<{ readonly tokens: Tokens; close(): Promise<void> }>
+  readonly open: () => Promise<{ readonly tokens: TokenDesk; close(): Promise<void> }>
   /** ms since 1970. */
   readonly now: () => number
   /** One line to stdout. */
@@ -48,14 +65,14 @@ interface MintOptions {
   readonly expiresIn: number
 }
 
-function grantOf(asked: MintOptions, now: number): OpaqueGrant {
+function grantOf(asked: MintOptions, now: number): AskedGrant {
   return {
     scope: asked.scope ?? '', patient: asked.patient ?? null, fhirUser: asked.fhirUser ?? null, roles: asked.roles, purposes: asked.purpose,
     client: asked.client, subject: asked.subject ?? asked.fhirUser ?? asked.client, expires: now + asked.expiresIn * 1000
   }
 }
 
-async function using<T>(options: TokenCommandOptions, work: (opened: { readonly tokens: Tokens }) => Promise<T>): Promise<T> {
+async function using<T>(options: TokenCommandOptions, work: (opened: { readonly tokens: TokenDesk }) => Promise<T>): Promise<T> {
   const opened = await options.open()
   try {
     return await work(opened)

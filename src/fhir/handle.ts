@@ -21,7 +21,8 @@ import { errorReply, isPretty } from './reply.ts'
 
 export interface FhirContext {
   readonly base: string
-  readonly store: ResourceStore
+  /** What the caller's policy stands on: the ledger's AuditEvents show raw queries to some roles only. */
+  readonly store: (policy: Policy) => ResourceStore
   readonly ledger: Ledger
   readonly compile: (caller: Caller) => Promise<Policy>
   /** Called for each row written (of a deletion, its last content), so that what is cached of it goes. */
@@ -72,7 +73,7 @@ async function attempts(session: Session, request: FhirRequest, run: Run, record
   const { context, caller, policy } = session
   for (let attempt = 0; attempt < attemptsMax; attempt++) {
     const now = context.now()
-    const staged = stagedStore(context.store, now)
+    const staged = stagedStore(context.store(policy), now)
     const guarded = guard(staged, policy, {
       base: context.base, now, newId: context.newId, scanRecordsMax: context.bounds.scanRecordsMax
     })

@@ -22,6 +22,7 @@ const role = z.strictObject({
   purposes: z.array(z.string().regex(/^[A-Z0-9-]+$/)).min(1).optional(),
   largeBundles: z.boolean().optional(),
   relabel: z.boolean().optional(),
+  auditQueries: z.boolean().optional(),
   move: z.boolean().optional(),
   rules: z.array(rule).min(1)
 })

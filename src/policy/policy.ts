@@ -24,6 +24,8 @@ export interface Policy {
   readonly roles: readonly string[]
   readonly largeBundles: boolean
   readonly relabel: boolean
+  /** AuditEvents of the ledger show the raw queries, which hold search values. */
+  readonly auditQueries: boolean
   readonly move: boolean
   /**
    * Digest of the scopes, claims and policy file that this was compiled from, for page links. %patients is not in it, since it changes
@@ -74,6 +76,7 @@ export async function compilePolicy(caller: Caller, context: PolicyContext): Pro
     roles: all.map(({ name }) => name),
     largeBundles: all.some((each) => each.largeBundles),
     relabel: all.some((each) => each.relabel),
+    auditQueries: all.some((each) => each.auditQueries),
     move: all.some((each) => each.move),
     fingerprint: fingerprintOf(caller, scopes, ceiling, roles, context),
     forType: (type) => {

@@ -25,6 +25,7 @@ export interface RolePolicy {
   readonly purposes: readonly string[] | null
   readonly largeBundles: boolean
   readonly relabel: boolean
+  readonly auditQueries: boolean
   readonly move: boolean
   rulesFor(type: string): readonly RoleRule[]
 }
@@ -82,6 +83,7 @@ function compileRole(name: string, role: RoleEntry): RolePolicy {
     purposes: role.purposes ?? null,
     largeBundles: role.largeBundles ?? false,
     relabel: role.relabel ?? false,
+    auditQueries: role.auditQueries ?? false,
     move: role.move ?? false,
     rulesFor: (type) => byType.get(type) ?? []
   }
