@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Caller } from '../model/caller.ts'
 import type { FhirRequest, FhirResponse, Interaction } from '../model/interaction.ts'
+import type { Route } from './fhir-routes.ts'
 import type { Log } from './log.ts'
 import type { Pair } from './query-string.ts'
 
@@ -33,13 +34,6 @@ export interface Exchange {
   bodyUnread: boolean
   /** The request reached `handle`, which records what it refuses by itself. */
   handled: boolean
-}
-
-export interface Route {
-  readonly interaction: Interaction
-  readonly type: string | null
-  readonly id: string | null
-  readonly version: string | null
 }
 
 /** A step answers, or leaves the request to the next one. It throws FhirError to refuse. */

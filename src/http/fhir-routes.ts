@@ -1,7 +1,6 @@
 import { fault, FhirError, notFound } from '../model/errors.ts'
 import type { Interaction } from '../model/interaction.ts'
 import { ID_PATTERN } from '../model/resource.ts'
-import type { Route } from './exchange.ts'
 import { decodePercent } from './query-string.ts'
 
 /** RESTful API of R4 (https://hl7.org/fhir/R4/http.html): path shape, method, interaction. HEAD goes where GET goes. */
@@ -30,6 +29,14 @@ type Shape = '' | '/_search' | '/_history' | '/metadata' | '/T' | '/T/_search' |
 
 export const interactionsDefault: ReadonlySet<Interaction> = new Set<Interaction>(
   ['batch', 'capabilities', 'search-type', 'create', 'update', 'delete', 'read', 'history-instance', 'vread'])
+
+/** Which interaction a request asks for, and of what. */
+export interface Route {
+  readonly interaction: Interaction
+  readonly type: string | null
+  readonly id: string | null
+  readonly version: string | null
+}
 
 export interface Router {
   /**
