@@ -1,5 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads'
-import type { BulkAnswer, BulkAsk, BulkStart } from './bulk.ts'
+import type { BulkAnswer, BulkAsk, BulkStart } from './bulk-messages.ts'
 import { FhirError } from './model/errors.ts'
 import { openSystem } from './system.ts'
 

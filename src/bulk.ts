@@ -3,19 +3,11 @@
  * event loop for seconds. The thread reads for itself and writes through the process's writer threads.
  */
 import { Worker } from 'node:worker_threads'
-import type { Config } from './config.ts'
+import type { BulkAnswer, BulkAsk, BulkStart } from './bulk-messages.ts'
 import type { Handle } from './fhir/handle.ts'
-import type { Caller } from './model/caller.ts'
-import { FhirError, type Issue } from './model/errors.ts'
-import type { FhirRequest, FhirResponse } from './model/interaction.ts'
-import type { System, WriterPorts } from './system.ts'
-
-export interface BulkStart { readonly config: Config; readonly writers: WriterPorts; readonly slot: string }
-export interface BulkAsk { readonly number: number; readonly request: FhirRequest; readonly caller: Caller }
-export type BulkAnswer =
-  | { readonly number: number; readonly kind: 'response'; readonly response: FhirResponse }
-  | { readonly number: number; readonly kind: 'fault'; readonly status: number; readonly issues: readonly Issue[]; readonly headers: Readonly<Record<string, string>> }
-  | { readonly number: number; readonly kind: 'error'; readonly name: string }
+import { FhirError } from './model/errors.ts'
+import type { FhirResponse } from './model/interaction.ts'
+import type { System } from './system.ts'
 
 export interface Bulk {
   readonly handle: Handle

@@ -5,18 +5,18 @@ import { ConfigError, type Config, loadConfig } from './config.ts'
 import { capabilityBytes } from './fhir/capabilities.ts'
 import { validateResource } from './fhir/validate/validate.ts'
 import { openLog } from './http/log.ts'
+import type { Refusal } from './http/exchange.ts'
 import { startServer } from './http/server.ts'
 import { smartConfiguration } from './http/well-known.ts'
 import type { Caller } from './model/caller.ts'
 import { loadIssuers } from './oauth/issuers.ts'
-import { openTokens } from './oauth/opaque.ts'
 import { openVerifier } from './oauth/verify.ts'
 import { refusals } from './audit/refusals.ts'
 import { allTypes } from './search/classification.ts'
 import { isBroken } from './store/sealed-store.ts'
 import { StoreUnavailable } from './store/ports.ts'
 import { KeysUnavailable } from './crypto/errors.ts'
-import { openSystem, random, type System } from './system.ts'
+import { openSystem, type System } from './system.ts'
 
 export interface Running {
   readonly system: System
@@ -49,8 +49,7 @@ export async function startServing(config: Config): Promise<Running> {
   if (system.newKeys) log.note('warn', 'New keys were made. Without them the data is lost: keep a copy of KEY_URL apart from DATA_DIR')
   if (config.keys.underDataDir) log.note('warn', 'KEY_URL lies under DATA_DIR: whoever copies the data has the keys too. Put it elsewhere for real patients')
   const issuers = config.trustedIssuersFile === null ? [] : loadIssuers(await readFile(config.trustedIssuersFile, 'utf8'))
-  const tokens = openTokens({ store: system.records, ring: system.ring, now: Date.now, random })
-  const verifier = openVerifier({ issuers, ownIssuer: config.baseUrl, opaque: tokens, audience: config.fhirBase, now: Date.now })
+  const verifier = openVerifier({ issuers, ownIssuer: config.baseUrl, opaque: system.tokens, audience: config.fhirBase, now: Date.now })
   const bulk = openBulk(system, 'server')
   const metadata = capabilityBytes({ base: config.fhirBase, ...system.release })
   const refusedTokens = refusedRecorder(system, failed)
@@ -84,9 +83,7 @@ function refusedRecorder(system: System, failed: (error: unknown) => void) {
   }
   const timer = setInterval(() => void append(summed.flush()).catch(failed), 1000)
   return {
-    refused: (refusal: { address: string; client?: string; status: number }) => append(summed.refused({
-      requestId: '', clientRequestId: null, address: refusal.address, client: refusal.client ?? null, status: refusal.status, why: 'credentials'
-    })),
+    refused: ({ client = null, ...refusal }: Omit<Refusal, 'client'> & { readonly client?: string | null }) => append(summed.refused({ ...refusal, client, why: 'credentials' })),
     async close() {
       clearInterval(timer)
       await append(summed.flush(true)).catch(failed)

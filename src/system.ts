@@ -12,15 +12,17 @@ import type { Config } from './config.ts'
 import { openKeyRing, type KeyRing } from './crypto/keys.ts'
 import { openFileProvider } from './crypto/providers/file.ts'
 import { fhirHandler, type FhirContext, type Handle } from './fhir/handle.ts'
+import { interactionsDefault, openRouter } from './fhir/routes.ts'
 import type { PageLink } from './fhir/exchange.ts'
 import type { Caller } from './model/caller.ts'
 import { parseJson } from './model/json.ts'
 import type { Bytes } from './model/resource.ts'
 import { erasePatient } from './store/erase.ts'
+import { allTypes } from './search/classification.ts'
 import { makePanel } from './policy/panel.ts'
 import { compilePolicy, type Policy, type PolicyContext } from './policy/policy.ts'
 import { loadRolePolicies } from './policy/role-policies.ts'
-import type { TokenEvent } from './oauth/opaque.ts'
+import { openTokens, type TokenEvent, type Tokens } from './oauth/opaque.ts'
 import { grantCaller } from './oauth/verify.ts'
 import { openSqliteLedger } from './store/adapters/sqlite/ledger.ts'
 import { openSqliteStore } from './store/adapters/sqlite/store.ts'
@@ -50,8 +52,8 @@ export interface System {
   /** The key files were made by this start. */
   readonly newKeys: boolean
   verify(options: { readonly versions: boolean }): Promise<Verified>
-  /** Ledger entries of a token that was minted or revoked by command. */
-  tokenEntries(event: TokenEvent): Promise<readonly OutboxEntry[]>
+  /** Opaque tokens: minted and revoked by command, looked up by the server. */
+  readonly tokens: Tokens
   /** More ports to the same writers. */
   connect(): WriterPorts
   /** Rejects where the store, the keys or the ledger do not answer. */
@@ -93,7 +95,7 @@ export async function openSystem(options: SystemOptions): Promise<System> {
   const policies: PolicyContext = { roles, base: config.fhirBase, now, panel: panel.panel }
   const compile = (caller: Caller): Promise<Policy> => compilePolicy(caller, policies)
   const context: FhirContext = {
-    base: config.fhirBase, store: (policy) => (policy.auditQueries ? resourcesWithQueries : resources), ledger, compile, now, newId: randomUUID, links: pageLinks(ring),
+    base: config.fhirBase, store: (policy) => (policy.auditQueries ? resourcesWithQueries : resources), ledger, compile, now, newId: randomUUID, links: pageLinks(ring), router: openRouter({ types: new Set(allTypes), interactions: interactionsDefault }),
     touched: (row) => panel.touched(row.type, row.resource()),
     bounds: { ...config.bounds, largeEntriesMax: config.bounds.entriesLargeMax }, version: VERSION, date: RELEASED
   }
@@ -106,11 +108,7 @@ export async function openSystem(options: SystemOptions): Promise<System> {
       audit: async (keys) => ledger.seal(erasureRecord({ at: now(), requestId: randomUUID(), address: '', caller: null, patient, keys }))
     }, patient),
     verify: ({ versions }) => verifyLedger({ store: ledgerStore, records, ring, versions }),
-    async tokenEntries({ grant, tokenHash }) {
-      if (grant === null) return []
-      const caller = grantCaller(grant, { issuer: config.baseUrl, tokenHash })
-      return [await ledger.seal(tokenRecord({ at: now(), requestId: randomUUID(), clientRequestId: null, address: '', caller, status: 200 }))]
-    },
+    tokens: openTokens({ store: records, ring, now, random, record: tokenRecorder(ledger, config.baseUrl, now) }),
     connect: () => ({ store: records.connect(), ledger: ledgerStore.connect() }),
     async ready() {
       await Promise.all([records.health(), ledgerStore.health(), provider.health()])
@@ -122,12 +120,21 @@ export async function openSystem(options: SystemOptions): Promise<System> {
   }
 }
 
+/** What is minted or revoked is in the ledger, by the same commit. */
+function tokenRecorder(ledger: Ledger, issuer: string, now: () => number): (event: TokenEvent) => Promise<readonly OutboxEntry[]> {
+  return async ({ grant, tokenHash }) => {
+    if (grant === null) return []
+    const caller = grantCaller(grant, { issuer, tokenHash })
+    return [await ledger.seal(tokenRecord({ at: now(), requestId: randomUUID(), clientRequestId: null, address: '', caller, status: 200 }))]
+  }
+}
+
 const VERSION = '0.1.0'
 const RELEASED = '2026-11-23'
 
 const DEFAULT_POLICY = join(import.meta.dirname, '..', 'policy', 'default.json')
 
-export const random = (bytes: number): Bytes => Uint8Array.from(randomBytes(bytes))
+const random = (bytes: number): Bytes => Uint8Array.from(randomBytes(bytes))
 
 /** Stored bytes were checked when they came in; only numbers that a double would change keep their text. */
 function parseStored(bytes: Uint8Array): unknown {

@@ -5,8 +5,7 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { loadConfig } from '../src/config.ts'
-import { openTokens } from '../src/oauth/opaque.ts'
-import { openSystem, random, type System } from '../src/system.ts'
+import { openSystem, type System } from '../src/system.ts'
 import type { Claims, Json, Reply } from './harness.ts'
 
 const main = join(import.meta.dirname, '..', 'src', 'main.ts')
@@ -53,6 +52,8 @@ export async function startChild(place: Place, env: Env = {}): Promise<Child> {
   const settings = { ...place.env, ...env }
   const began = performance.now()
   const started = spawn(process.execPath, [main], { stdio: ['ignore', 'pipe', 'pipe'], env: settings })
+  const gone = (): void => void started.kill('SIGKILL')
+  process.once('exit', gone)
   const pieces: Buffer[] = []
   started.stdout?.on('data', (piece: Buffer) => pieces.push(piece))
   started.stderr?.on('data', (piece: Buffer) => pieces.push(piece))
@@ -60,6 +61,7 @@ export async function startChild(place: Place, env: Env = {}): Promise<Child> {
   let over = false
   const ended = new Promise<number | null>((resolve) => started.once('close', (code) => {
     over = true
+    process.off('exit', gone)
     resolve(code)
   }))
   const origin = `http://127.0.0.1:${settings.PORT}`
@@ -80,14 +82,17 @@ export async function startChild(place: Place, env: Env = {}): Promise<Child> {
   }
 }
 
-/** One request. A body that is no string and no bytes is sent as JSON. */
-export async function askAt(base: string, token: string | null, method: string, path: string, { body, headers = {} }: Asked = {}): Promise<Reply> {
+/** One request. A body that is no string and no bytes is sent as JSON. `arrived` is told as soon as the answer's headers are there. */
+export async function askAt(
+  base: string, token: string | null, method: string, path: string, { body, headers = {} }: Asked = {}, arrived: (headers: Headers) => void = () => undefined
+): Promise<Reply> {
   const plain = body === undefined || typeof body === 'string' || body instanceof Uint8Array
   const response = await fetch(path === '' ? base : `${base}/${path}`, {
     method, redirect: 'manual',
     headers: { ...(token === null ? {} : { authorization: `Bearer ${token}` }), ...(body === undefined ? {} : { 'content-type': 'application/fhir+json' }), ...headers },
     ...(body === undefined ? {} : { body: plain ? (body as string) : JSON.stringify(body) })
   })
+  arrived(response.headers)
   const text = await response.text()
   const isJson = (response.headers.get('content-type') ?? '').includes('json') && text !== ''
   return { status: response.status, headers: response.headers, text, json: isJson ? (JSON.parse(text) as Json) : null }
@@ -113,13 +118,10 @@ export async function beside<T>(place: Place, work: (system: System) => Promise<
   }
 }
 
-export const mint = (place: Place, ...claims: readonly Claims[]): Promise<readonly string[]> => beside(place, async (system) => {
-  const tokens = openTokens({ store: system.records, ring: system.ring, now: Date.now, random, record: system.tokenEntries })
-  return Promise.all(claims.map((each) => tokens.mint({
-    scope: each.scope, patient: each.patient ?? null, fhirUser: each.fhirUser ?? null, roles: each.roles ?? [], purposes: each.purposes ?? [],
-    client: each.client ?? 'test', subject: each.subject ?? 'tester', expires: Date.now() + 3_600_000
-  })))
-})
+export const mint = (place: Place, ...claims: readonly Claims[]): Promise<readonly string[]> => beside(place, ({ tokens }) => Promise.all(claims.map((each) => tokens.mint({
+  scope: each.scope, patient: each.patient ?? null, fhirUser: each.fhirUser ?? null, roles: each.roles ?? [], purposes: each.purposes ?? [],
+  client: each.client ?? 'test', subject: each.subject ?? 'tester', expires: Date.now() + 3_600_000
+}))))
 
 export const pause = (ms: number): Promise<void> => new Promise((resolve) => { setTimeout(resolve, ms) })
 

@@ -4,9 +4,7 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { loadConfig } from '../src/config.ts'
-import { openTokens } from '../src/oauth/opaque.ts'
 import { type Running, startServing } from '../src/serve.ts'
-import { random } from '../src/system.ts'
 
 export interface Claims {
   readonly scope: string
@@ -49,8 +47,7 @@ export async function startHarness(settings: Readonly<Record<string, string>> = 
   const config = loadConfig({ DATA_DIR: dir, PORT: String(port), LOG_LEVEL: 'silent', RATE_LIMIT: '1000000', ...settings })
   const running = await startServing(config)
   const { system } = running
-  const tokens = openTokens({ store: system.records, ring: system.ring, now: Date.now, random, record: system.tokenEntries })
-  const token = (claims: Claims): Promise<string> => tokens.mint({
+  const token = (claims: Claims): Promise<string> => system.tokens.mint({
     scope: claims.scope, patient: claims.patient ?? null, fhirUser: claims.fhirUser ?? null, roles: claims.roles ?? [], purposes: claims.purposes ?? [],
     client: claims.client ?? 'test', subject: claims.subject ?? claims.fhirUser ?? claims.patient ?? 'tester', expires: Date.now() + 3_600_000
   })

@@ -1,7 +1,6 @@
 import { Command } from 'commander'
 import { ConfigError, loadConfig } from '../config.ts'
-import { openTokens } from '../oauth/opaque.ts'
-import { random, openSystem, type System } from '../system.ts'
+import { openSystem, type System } from '../system.ts'
 import { auditCommand } from './audit.ts'
 import { keysCommand } from './keys.ts'
 import { tokenCommand } from './token.ts'
@@ -10,12 +9,8 @@ import { tokenCommand } from './token.ts'
 export async function program(argv: readonly string[]): Promise<void> {
   const print = (line: string): void => void process.stdout.write(`${line}\n`)
   const open = (): Promise<System> => openSystem({ config: loadConfig(), slot: 'cli' })
-  const tokens = async () => {
-    const system = await open()
-    return { tokens: openTokens({ store: system.records, ring: system.ring, now: Date.now, random, record: system.tokenEntries }), close: system.close }
-  }
   const root = new Command('wardkeep').description('Wardkeep, on the local store and keys')
-    .addCommand(tokenCommand({ open: tokens, now: Date.now, print }))
+    .addCommand(tokenCommand({ open, now: Date.now, print }))
     .addCommand(keysCommand({ open, print }))
     .addCommand(auditCommand(open, print))
   try {

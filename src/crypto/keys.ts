@@ -35,6 +35,10 @@ export interface KeyRing {
   keyById(id: Uint8Array): DataKey | undefined | Promise<DataKey | undefined>
   /** To be awaited before serving. At most once a second it reads the generation document and drops cached keys when it changed. */
   refresh(): Promise<void>
+  /** The generation that the cached keys belong to: a commit sealed with them relies on this document. */
+  generation(): { readonly name: Bytes; readonly version: number }
+  /** The next `refresh` reads the generation, whatever the time. */
+  recheck(): void
   /** The document put that tells every process of an erasure; part of the erasing commit. */
   generationBump(): Promise<{ readonly name: Bytes; readonly expect: number; readonly sealed: Bytes }>
   /** New KEK, branch keys wrapped anew under it, nothing else. */
@@ -108,6 +112,7 @@ class Ring implements KeyRing {
   #check: Promise<void> | null = null
   #checked = Number.NEGATIVE_INFINITY
   #generation = 0
+  #generationVersion = 0
 
   constructor(options: KeyRingOptions, tenant: TenantKeys, branch: KeyObject, at: number) {
     const max = options.cacheMax ?? 20_000
@@ -175,6 +180,14 @@ class Ring implements KeyRing {
       this.#check = this.#compare().finally(() => { this.#check = null })
     }
     await this.#check
+  }
+
+  generation() {
+    return { name: this.#generationName(), version: this.#generationVersion }
+  }
+
+  recheck(): void {
+    this.#checked = Number.NEGATIVE_INFINITY
   }
 
   async generationBump() {
@@ -248,7 +261,8 @@ class Ring implements KeyRing {
 
   async #compare(): Promise<void> {
     const at = this.#options.now()
-    const { number } = await this.#readGeneration()
+    const { number, version } = await this.#readGeneration()
+    this.#generationVersion = version
     if (number !== this.#generation) {
       this.#generation = number
       this.#cache.clear()

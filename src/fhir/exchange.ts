@@ -1,6 +1,7 @@
 import type { Caller } from '../model/caller.ts'
 import { fault } from '../model/errors.ts'
 import type { FhirRequest, FhirResponse, Interaction } from '../model/interaction.ts'
+import type { Router } from './routes.ts'
 import type { GuardedStore, Position, Right } from '../store/ports.ts'
 
 /** Bounds of the FHIR layer, each a named setting of config.ts. */
@@ -17,6 +18,8 @@ export interface Site {
   /** FHIR base URL without a trailing slash. */
   readonly base: string
   readonly bounds: Bounds
+  readonly router: Router
+  readonly paramsMax: number
   /** ms since 1970, fixed for one attempt. */
   readonly now: number
   readonly newId: () => string

@@ -18,6 +18,7 @@ import { capabilities } from './capabilities.ts'
 import type { Bounds, Run, Site } from './exchange.ts'
 import { interactionOf } from './interactions/index.ts'
 import { errorReply, isPretty } from './reply.ts'
+import type { Router } from './routes.ts'
 
 export interface FhirContext {
   readonly base: string
@@ -32,7 +33,8 @@ export interface FhirContext {
   readonly links: Site['links']
   readonly version: string
   readonly date: string
-  readonly bounds: Bounds & { readonly entriesMax: number; readonly largeEntriesMax: number }
+  readonly router: Router
+  readonly bounds: Bounds & { readonly paramsMax: number;  readonly entriesMax: number; readonly largeEntriesMax: number }
 }
 
 export type Handle = (request: FhirRequest, caller: Caller) => Promise<FhirResponse>
@@ -102,7 +104,7 @@ async function attempts(session: Session, request: FhirRequest, run: Run, record
 }
 
 function site(context: FhirContext, now: number): Site {
-  return { base: context.base, bounds: context.bounds, now, newId: context.newId, links: context.links }
+  return { base: context.base, bounds: context.bounds, now, newId: context.newId, links: context.links, router: context.router, paramsMax: context.bounds.paramsMax }
 }
 
 async function bundle(session: Session, request: FhirRequest): Promise<FhirResponse> {
@@ -125,7 +127,7 @@ async function batch(session: Session, request: FhirRequest, entries: readonly u
   const { context, caller } = session
   const responses: FhirResponse[] = []
   const access: EntryAccess[] = []
-  for (const entry of entriesOf(request, context.base, entries)) {
+  for (const entry of entriesOf(request, site(context, context.now()), entries)) {
     const { response, disclosed } = await batchEntry(session, entry.request)
     responses.push(response)
     // An entry that names nothing is recorded by its refusal alone.

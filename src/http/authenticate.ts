@@ -1,7 +1,7 @@
 import { fault } from '../model/errors.ts'
 import { credentialsMisplaced, credentialsMissing } from '../oauth/challenge.ts'
 import type { Exchange, ServerOptions, Step } from './exchange.ts'
-import type { Pair } from './query-string.ts'
+import type { Pair } from '../fhir/query-string.ts'
 
 /** Bearer token of the one Authorization header → caller (RFC 6750 §2.1). Synchronous where the verifier is. */
 export function authenticate(verify: ServerOptions['verify']): Step {

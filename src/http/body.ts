@@ -5,7 +5,7 @@ import { fault, FhirError } from '../model/errors.ts'
 import { refuseTokenIn } from './authenticate.ts'
 import type { Exchange, HttpConfig, ServerOptions, Step } from './exchange.ts'
 import { mediaType } from './negotiate.ts'
-import { parsePairs } from './query-string.ts'
+import { parsePairs } from '../fhir/query-string.ts'
 
 const inflate = promisify(gunzip)
 

@@ -1,9 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Caller } from '../model/caller.ts'
 import type { FhirRequest, FhirResponse, Interaction } from '../model/interaction.ts'
-import type { Route } from './fhir-routes.ts'
+import type { Route } from '../fhir/routes.ts'
 import type { Log } from './log.ts'
-import type { Pair } from './query-string.ts'
+import type { Pair } from '../fhir/query-string.ts'
 
 /** One request and what the steps have found out about it so far. */
 export interface Exchange {
@@ -40,6 +40,9 @@ export interface Exchange {
 export type Step = (exchange: Exchange) => FhirResponse | undefined | Promise<FhirResponse | undefined>
 
 export interface Refusal {
+  /** Our own request id, and the client's. */
+  readonly requestId: string
+  readonly clientRequestId: string | null
   readonly address: string
   /** Known only where the token was good and something else was not. */
   readonly client?: string

@@ -1,6 +1,6 @@
 import { fault } from '../model/errors.ts'
 import type { Exchange, Step } from './exchange.ts'
-import type { Pair } from './query-string.ts'
+import type { Pair } from '../fhir/query-string.ts'
 
 /** Content negotiation (https://hl7.org/fhir/R4/http.html#mime-type): JSON only; the generic type is answered with the generic type. */
 export const negotiate: Step = (exchange) => {

@@ -1,7 +1,7 @@
 import { fault, FhirError } from '../model/errors.ts'
 import type { FhirResponse } from '../model/interaction.ts'
 import { negotiate } from './negotiate.ts'
-import { parsePairs } from './query-string.ts'
+import { parsePairs } from '../fhir/query-string.ts'
 import type { Exchange, HttpConfig, ServerOptions, Step } from './exchange.ts'
 
 /** Liveness: 200 while the process answers at all. It stands before every limit. */

@@ -8,12 +8,12 @@ import { authenticate, refuseTokenIn } from './authenticate.ts'
 import { readBody } from './body.ts'
 import { crossOrigin } from './cross-origin.ts'
 import type { Exchange, HttpConfig, ServerOptions, Step } from './exchange.ts'
-import { interactionsDefault, openRouter } from './fhir-routes.ts'
+import { interactionsDefault, openRouter } from '../fhir/routes.ts'
 import { fixedHeaders } from './headers.ts'
 import { drain, openListener } from './listen.ts'
 import { negotiate } from './negotiate.ts'
 import { basePath, discovery, health, readiness } from './public-pages.ts'
-import { parsePairs } from './query-string.ts'
+import { parsePairs } from '../fhir/query-string.ts'
 import { addressKeys, clientKey, openLimiter } from './rate-limit.ts'
 import { replyToError, respond, type RespondOptions } from './respond.ts'
 
@@ -96,7 +96,7 @@ async function refusal(exchange: Exchange, error: unknown, options: AnswerOption
   if (!(error instanceof FhirError) || reply.status >= 500) options.log.fault(id, error)
   if (handled || (reply.status !== 401 && reply.status !== 403)) return reply
   try {
-    await options.refused({ address, status: reply.status, ...(caller === null ? {} : { client: caller.client }) })
+    await options.refused({ requestId: id, clientRequestId: exchange.clientId, address, status: reply.status, ...(caller === null ? {} : { client: caller.client }) })
   } catch (failure) {
     options.log.fault(id, failure)
   }
@@ -168,6 +168,7 @@ function headersOf({ incoming: { headers }, accept }: Exchange): RequestHeaders 
   put('ifModifiedSince', headers['if-modified-since'])
   put('ifNoneExist', headers['if-none-exist'])
   put('prefer', headers['prefer'])
+  put('securityContext', headers['x-security-context'])
   put('accept', accept)
   return chosen
 }

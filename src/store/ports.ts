@@ -73,6 +73,8 @@ export interface Commit {
   readonly id: Bytes
   /** Read, relied upon, not written (0 = still absent). */
   readonly expect: readonly { readonly key: Key; readonly version: number }[]
+  /** Documents relied upon, not written (0 = still absent): a commit must not outlive the keys that sealed it. */
+  readonly expectDocuments?: readonly { readonly name: Key; readonly version: number }[]
   /** A key at most once. */
   readonly puts: readonly Put[]
   /** Same version, new sealed bytes, terms and trail: what is derived from a moved resource, and `reindex`. */

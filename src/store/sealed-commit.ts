@@ -9,7 +9,7 @@ import { compartmentPatients, derivedTargets } from '../search/compartment.ts'
 import { termAsks } from '../search/extract.ts'
 import { derivedFrom } from './derived.ts'
 import type { DocumentPut, Put, ResourceCommit, ResourceStore, ResourceWrite, Row, Term, Written } from './ports.ts'
-import type { SealedStoreOptions } from './sealed-store.ts'
+import type { SealedStoreOptions } from './sealed-options.ts'
 
 type Read = (refs: readonly Ref[]) => Promise<readonly (Row | undefined)[]>
 
@@ -39,6 +39,9 @@ async function patientsOf(base: string, read: Read, resource: Resource, staged: 
 
 async function commitResources(options: SealedStoreOptions, store: ResourceStore, commit: ResourceCommit): ReturnType<ResourceStore['commit']> {
   const { records, ring, random } = options
+  await ring.refresh()
+  // Taken before the first key is used: another request may learn of an erasure while this one seals.
+  const generation = ring.generation()
   const staged = new Map<string, readonly string[]>()
   for (const write of commit.writes) staged.set(refText(write.ref), compartmentPatients(write.resource, options.base))
   const lookup = (ref: Ref): readonly string[] | undefined => staged.get(refText(ref))
@@ -65,10 +68,11 @@ async function commitResources(options: SealedStoreOptions, store: ResourceStore
   const expect = commit.expect.map(({ ref, version }) => ({ key: ring.recordKey(ref.type, ref.id), version }))
   const locks: DocumentPut[] = commit.locks.map(({ criteria, version }) => ({ name: ring.documentName('lock', criteria), expect: version, expires: null, sealed: random(1) }))
   const result = await records.commit({
-    id: random(16), expect, puts, rewrites, erase: [], documents: [...locks, ...sealer.keyDocuments()], outbox
+    id: random(16), expect, expectDocuments: [generation], puts, rewrites, erase: [], documents: [...locks, ...sealer.keyDocuments()], outbox
   })
   if (result.kind === 'conflict') {
     sealer.dropped()
+    ring.recheck()
     return { kind: 'conflict' }
   }
   sealer.adopted()

@@ -2,7 +2,6 @@
  * RecordStore + keys → ResourceStore. Blinds the query, asks the adapter for candidates, opens them, and lets the caller's
  * `accept` confirm each: the index is a hint, what was opened is the truth.
  */
-import type { KeyRing } from '../crypto/keys.ts'
 import { SealBroken, open, type Opened } from '../crypto/envelope.ts'
 import { fault } from '../model/errors.ts'
 import type { Ref, Resource } from '../model/resource.ts'
@@ -11,21 +10,9 @@ import type { Plan } from '../search/query.ts'
 import { inReach } from './reach.ts'
 import { blindQuery } from './blind-query.ts'
 import { sealedCommit } from './sealed-commit.ts'
-import type { FindAsk, Found, Position, RecordStore, ResourceStore, Row, Stored } from './ports.ts'
+import type { SealedStoreOptions } from './sealed-options.ts'
+import type { FindAsk, Found, Position, ResourceStore, Row, Stored } from './ports.ts'
 import { StoreBroken } from './ports.ts'
-
-export interface SealedStoreOptions {
-  readonly records: RecordStore
-  readonly ring: KeyRing
-  readonly tenant: string
-  /** FHIR base URL: references to it are local. */
-  readonly base: string
-  readonly parse: (bytes: Uint8Array) => unknown
-  readonly now: () => number
-  readonly random: (bytes: number) => Uint8Array<ArrayBuffer>
-  /** Terms in one any-of part of a query; above it the part is confirmed after opening instead. */
-  readonly termsMax: number
-}
 
 export function sealedStore(options: SealedStoreOptions): ResourceStore {
   const { records, ring } = options

@@ -19,7 +19,7 @@ export interface World {
   readonly port: number
   /** Requests that reached the FHIR side. */
   readonly seen: FhirRequest[]
-  readonly refusals: Refusal[]
+  readonly refusals: Omit<Refusal, 'requestId' | 'clientRequestId'>[]
   readonly logged: string[]
   /** What the FHIR side answers next. */
   answer: (request: FhirRequest) => FhirResponse | Promise<FhirResponse>
@@ -32,7 +32,7 @@ type Changes = Omit<Partial<ServerOptions>, 'config'> & { readonly config?: Part
 export async function openWorld(changes: Changes = {}): Promise<World> {
   const { config, timeouts, bounds, ...options } = changes
   const defaults = loadConfig({})
-  const seen: FhirRequest[] = [], refusals: Refusal[] = [], logged: string[] = []
+  const seen: FhirRequest[] = [], refusals: Omit<Refusal, 'requestId' | 'clientRequestId'>[] = [], logged: string[] = []
   const world = { seen, refusals, logged, answer: (): FhirResponse => ({ status: 200, headers: { 'Content-Type': 'application/fhir+json', ETag: 'W/"1"' }, body: '{"resourceType":"Patient","id":"1","multipleBirthInteger":1.50}' }) }
   const server = await startServer({
     config: { ...defaults, port: 0, ...config, timeouts: { ...defaults.timeouts, ...timeouts }, bounds: { ...defaults.bounds, ...bounds } },
@@ -46,7 +46,10 @@ export async function openWorld(changes: Changes = {}): Promise<World> {
       if (/^good-\d+$/.test(token)) return Promise.resolve({ ...caller, client: token })
       throw tokenRefused()
     },
-    refused: (refusal) => void refusals.push(refusal),
+    refused: ({ requestId, clientRequestId: _, ...refusal }) => {
+      if (!/^[0-9a-f-]{36}$/.test(requestId)) throw new Error('a refusal carries our request id')
+      refusals.push(refusal)
+    },
     ready: async () => undefined,
     metadata: () => '{"resourceType":"CapabilityStatement","status":"active"}',
     wellKnown: { 'smart-configuration': () => '{"capabilities":["permission-v2"]}' },

@@ -3,7 +3,8 @@ import { fault, FhirError } from '../../model/errors.ts'
 import type { FhirRequest } from '../../model/interaction.ts'
 import { parseJson } from '../../model/json.ts'
 import type { Resource } from '../../model/resource.ts'
-import { routeOf } from '../route.ts'
+import { parsePairs } from '../query-string.ts'
+import type { Router } from '../routes.ts'
 
 export interface Entry {
   readonly index: number
@@ -25,18 +26,25 @@ export function bundleIn(request: FhirRequest, options: { readonly jsonDepthMax:
   return { type: value.type, entry }
 }
 
-export function entriesOf(parent: FhirRequest, base: string, entries: readonly unknown[]): readonly Entry[] {
+/** Where entries are routed: by the table that routes the network's requests. */
+export interface EntryPlace {
+  readonly base: string
+  readonly router: Router
+  readonly paramsMax: number
+}
+
+export function entriesOf(parent: FhirRequest, place: EntryPlace, entries: readonly unknown[]): readonly Entry[] {
   return entries.map((entry, index) => {
     const outline = isObject(entry) ? entry : {}
     const line = isObject(outline.request) ? outline.request : {}
     const method = typeof line.method === 'string' ? line.method : ''
     const fullUrl = typeof outline.fullUrl === 'string' ? outline.fullUrl : null
-    return { index, fullUrl, method, request: entryRequest(parent, base, { index, method, line, resource: outline.resource }) }
+    return { index, fullUrl, method, request: entryRequest(parent, place, { index, method, line, resource: outline.resource }) }
   })
 }
 
 function entryRequest(
-  parent: FhirRequest, base: string, entry: { index: number; method: string; line: Record<string, unknown>; resource: unknown }
+  parent: FhirRequest, { base, router, paramsMax }: EntryPlace, entry: { index: number; method: string; line: Record<string, unknown>; resource: unknown }
 ): FhirRequest | FhirError {
   const where = `Bundle.entry[${entry.index}].request`
   const { url } = entry.line
@@ -45,7 +53,7 @@ function entryRequest(
   const relative = url.startsWith(`${base}/`) ? url.slice(base.length) : url.startsWith('/') ? url : `/${url}`
   const [path = '', query = ''] = split(relative, '?')
   try {
-    const routed = routeOf(entry.method === 'HEAD' ? 'GET' : entry.method, path, query)
+    const routed = { ...router.route(entry.method, path), params: parsePairs(query, paramsMax) }
     if (routed.interaction === 'batch' || routed.interaction === 'transaction' || routed.interaction === 'capabilities') {
       return fault(400, 'not-supported', 'An entry names a resource or a type', `${where}.url`)
     }

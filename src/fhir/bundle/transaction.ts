@@ -26,7 +26,7 @@ interface Draft {
 }
 
 export async function transaction(exchange: Exchange, bundle: readonly unknown[]): Promise<readonly FhirResponse[]> {
-  const entries = entriesOf(exchange.request, exchange.site.base, bundle)
+  const entries = entriesOf(exchange.request, exchange.site, bundle)
   const responses = new Array<FhirResponse>(entries.length)
   for (const entry of entries) if (entry.request instanceof FhirError) throw located(entry, entry.request)
   for (const entry of of(entries, ['DELETE'])) responses[entry.index] = await runEntry(exchange, entry, entry.request as FhirRequest)

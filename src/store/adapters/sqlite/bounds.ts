@@ -57,6 +57,7 @@ export function checkCommit(commit: Commit): { readonly puts: number; readonly b
   for (const put of commit.puts) bytes += checkPut(put)
   for (const put of commit.rewrites) bytes += checkPut(put)
   for (const { key } of commit.expect) checkKey(key)
+  for (const { name } of commit.expectDocuments ?? []) checkKey(name)
   for (const key of commit.erase) checkKey(key)
   for (const { name, sealed } of commit.documents) {
     checkKey(name)

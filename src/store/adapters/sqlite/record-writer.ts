@@ -63,6 +63,9 @@ function conflicts(sql: WriteStatements, commit: Commit, heads: readonly (Head |
   for (const { key, version } of commit.expect) {
     if ((sql.head.get(key)?.[1] ?? 0) !== version) keys.push(key)
   }
+  for (const { name, version } of commit.expectDocuments ?? []) {
+    if (documentVersion(sql, name, at) !== version) keys.push(name)
+  }
   const written = [...commit.puts, ...commit.rewrites]
   written.forEach((put, i) => {
     if ((heads[i]?.[1] ?? 0) !== put.expect) keys.push(put.key)

@@ -139,6 +139,7 @@ function exactCommit(commit: Commit): Commit {
   return {
     id: exact(commit.id),
     expect: commit.expect.map(({ key, version }) => ({ key: exact(key), version })),
+    expectDocuments: (commit.expectDocuments ?? []).map(({ name, version }) => ({ name: exact(name), version })),
     puts: commit.puts.map(exactPut),
     rewrites: commit.rewrites.map(exactPut),
     erase: commit.erase.map(exact),

@@ -1,0 +1,13 @@
+/** What goes between the main thread and the one for large bodies. */
+import type { Config } from './config.ts'
+import type { Caller } from './model/caller.ts'
+import type { Issue } from './model/errors.ts'
+import type { FhirRequest, FhirResponse } from './model/interaction.ts'
+import type { WriterPorts } from './system.ts'
+
+export interface BulkStart { readonly config: Config; readonly writers: WriterPorts; readonly slot: string }
+export interface BulkAsk { readonly number: number; readonly request: FhirRequest; readonly caller: Caller }
+export type BulkAnswer =
+  | { readonly number: number; readonly kind: 'response'; readonly response: FhirResponse }
+  | { readonly number: number; readonly kind: 'fault'; readonly status: number; readonly issues: readonly Issue[]; readonly headers: Readonly<Record<string, string>> }
+  | { readonly number: number; readonly kind: 'error'; readonly name: string }

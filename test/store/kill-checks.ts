@@ -1,0 +1,103 @@
+/** What must hold after a restart, whatever the moment of the kill. Each check returns what it found wrong, in words. */
+import { entryOpener, logOfEntry } from '../../src/audit/entry.ts'
+import { unstamped } from '../../src/audit/stamp.ts'
+import type { Bytes } from '../../src/model/resource.ts'
+import type { System } from '../../src/system.ts'
+import { askAt } from '../child.ts'
+import type { Json, Reply } from '../harness.ts'
+import { type Client, createOnce, type Fate, type Notes, SYSTEM_URI, TRANSACTION_ENTRIES, type Version } from './kill-load.ts'
+
+/** Every acknowledged version is there; a version beyond them is the one that was in flight, whole. Afterwards the notes say what is. */
+export async function fateFaults(client: Client, fates: Iterable<Fate>): Promise<readonly string[]> {
+  const faults: string[] = []
+  for (const fate of fates) {
+    for (const each of fate.acknowledged) {
+      const reply = await get(client, `${fate.ref}/_history/${each.version}`)
+      if (!holds(reply, each)) faults.push(`${fate.ref} lost acknowledged version ${each.version}: ${reply.status}`)
+    }
+    const last = fate.acknowledged.at(-1)
+    const next: Version | null = fate.inFlight === null ? null : { version: (last?.version ?? 0) + 1, mark: fate.inFlight.mark }
+    const now = await get(client, fate.ref)
+    const before = last === undefined ? now.status === 404 : holds(now, last)
+    const after = next !== null && holds(now, next)
+    if (!before && !after) faults.push(`${fate.ref} is neither as acknowledged nor as sent: ${now.status} ${now.headers.get('etag')}`)
+    if (after && !before) fate.acknowledged.push(next)
+    fate.inFlight = null
+  }
+  return faults
+}
+
+function holds(reply: Reply, { version, mark }: Version): boolean {
+  if (mark === null) return reply.status === 410
+  return reply.status === 200 && reply.json.meta.versionId === String(version) && markOf(reply.json) === mark
+}
+
+const markOf = (resource: Json): string => resource.valueString ?? resource.name?.[0]?.family
+
+export async function sharedFaults(client: Client, acknowledged: Iterable<readonly [string, string]>): Promise<readonly string[]> {
+  const faults: string[] = []
+  for (const [place, mark] of acknowledged) {
+    const [ref, version] = place.split(' ')
+    const reply = await get(client, `${ref}/_history/${version}`)
+    if (!holds(reply, { version: Number(version), mark })) faults.push(`${ref} lost the acknowledged version ${version}: ${reply.status}`)
+  }
+  return faults
+}
+
+/** All entries or none, acknowledged or not; of an acknowledged one all. */
+export async function transactionFaults(client: Client, transactions: Iterable<readonly [string, boolean]>): Promise<readonly string[]> {
+  const faults: string[] = []
+  for (const [mark, acknowledged] of transactions) {
+    const patients = await entries(client, `Patient?identifier=${SYSTEM_URI}|${mark}`)
+    const rows = await entries(client, `Observation?identifier=${SYSTEM_URI}|${mark}&_count=100`)
+    const whole = patients.length === 1 && rows.length === TRANSACTION_ENTRIES - 1 && rows.every((row) => row.subject.reference === `Patient/${patients[0].id}`)
+    const absent = patients.length + rows.length === 0
+    if (!whole && (acknowledged || !absent)) faults.push(`Transaction ${mark} (${acknowledged ? 'acknowledged' : 'in flight'}) left ${patients.length} patients and ${rows.length} observations`)
+  }
+  return faults
+}
+
+/** An acknowledged create is there under its id, once; one that is tried again with If-None-Exist makes no second. */
+export async function createFaults(client: Client, creates: Notes['creates']): Promise<readonly string[]> {
+  const faults: string[] = []
+  for (const [mark, noted] of creates) {
+    if (noted.ref === null && noted.conditional) noted.ref = await createOnce(client, mark, true)
+    const rows = await entries(client, `Observation?identifier=${SYSTEM_URI}|${mark}`)
+    if (rows.length > 1) faults.push(`Create ${mark} made ${rows.length} resources`)
+    if (noted.ref !== null && `Observation/${rows[0]?.id}` !== noted.ref) faults.push(`Create ${mark} was acknowledged as ${noted.ref} and is ${rows[0]?.id}`)
+  }
+  return faults
+}
+
+/** The store gives no more at once; where more wait, some ids are missing until they are numbered. */
+const WAITING_MAX = 1000
+
+/** Ids of answered requests that no entry of the ledger, numbered or waiting, bears. */
+export async function unrecorded(system: System, answered: Iterable<string>): Promise<readonly string[]> {
+  const recorded = new Set<string>()
+  const opener = entryOpener(system.ring)
+  // Waiting entries first: what is numbered in between is then found in the log.
+  for (const waiting of [await system.records.outbox(WAITING_MAX), await system.ledgerStore.pending(WAITING_MAX)]) {
+    for (const { id, sealed } of waiting) recorded.add((await opener.open(logOfEntry(sealed)!, id, sealed)).requestId)
+  }
+  for (const log of await system.ledgerStore.logs()) await readLog(system, log, async (id, sealed) => recorded.add((await opener.open(log, id, unstamped(sealed))).requestId))
+  return [...answered].filter((id) => !recorded.has(id))
+}
+
+async function readLog(system: System, log: Bytes, take: (id: Bytes, sealed: Bytes) => Promise<unknown>): Promise<void> {
+  for (let from = 1; ;) {
+    const batch = await system.ledgerStore.entries(log, from, 1000, 'oldest')
+    for (const { id, sealed } of batch) await take(id, sealed)
+    const last = batch.at(-1)
+    if (last === undefined) return
+    from = last.seq + 1
+  }
+}
+
+const get = ({ base, token }: Client, path: string): Promise<Reply> => askAt(base, token, 'GET', path)
+
+async function entries(client: Client, path: string): Promise<readonly Json[]> {
+  const reply = await get(client, path)
+  if (reply.status !== 200) throw new Error(`A check could not search: ${reply.status} ${reply.text.slice(0, 200)}`)
+  return (reply.json.entry ?? []).map((entry: Json) => entry.resource)
+}
