@@ -43,6 +43,7 @@ export async function startBare(bodies: Readonly<Record<string, string>>): Promi
 /** Flags of node in the start script, so that what is measured is what runs. */
 function startFlags(): readonly string[] {
   const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { scripts: { start: string } }
+  if (process.env.T5FLAGS !== undefined) return process.env.T5FLAGS.split(' ')
   return scripts.start.split(' ').filter((word) => word.startsWith('--'))
 }
 

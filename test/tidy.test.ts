@@ -21,8 +21,7 @@ function filesBelow(dir: string): readonly Source[] {
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   main: ['runtime', 'serve'],
   runtime: [],
-  settings: [],
-  config: ['settings'],
+  config: [],
   cli: ['cli', 'runtime', 'serve', 'system', 'config', 'model'],
   http: ['http', 'oauth', 'fhir', 'audit', 'model'],
   oauth: ['oauth', 'audit', 'policy/scope', 'store/ports', 'crypto', 'model'],

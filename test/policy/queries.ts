@@ -23,7 +23,7 @@ export function queriesOf(type: string, rows: readonly Resource[]): readonly Que
     const queries = [query(`${param.code}:missing`, 'true'), query(`${param.code}:missing`, 'false')]
     for (const value of found) {
       queries.push(query(param.code, value, true))
-      for (const modifier of Object.keys(kind.modifiers)) queries.push(query(`${param.code}:${modifier}`, modifier === 'of-type' ? `urn:t|MR|${value}` : value))
+      for (const modifier of Object.keys(kind.modifiers)) queries.push(query(`${param.code}:${modifier}`, modifier === 'of-type' ? `urn:t|MR|${value.split('|').at(-1)}` : value))
       if (['date', 'number', 'quantity'].includes(param.kind)) for (const prefix of ['ge', 'le', 'ne', 'sa']) queries.push(query(param.code, prefix + value))
       if (param.kind === 'reference') queries.push(query(param.code, value.split('/').at(-1)!))
     }
@@ -36,7 +36,8 @@ function textsOf(param: SearchParam, typed: TypedValue): readonly string[] {
     const parts = componentParams(param).map((component, index) => textsOf(component, (typed.value as Json).components[index][0])[0])
     return parts.every((part) => part !== undefined) ? [parts.join('$')] : []
   }
-  return leaves(param.kind, typed.value as Json).filter((text) => text !== '')
+  const texts = leaves(param.kind, typed.value as Json).filter((text) => text !== '')
+  return param.kind === 'date' ? texts.filter((text) => /^\d{4}-/.test(text)).map((text) => text.slice(0, 10)) : texts
 }
 
 function leaves(kind: SearchParam['kind'], value: Json): readonly string[] {

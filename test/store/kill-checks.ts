@@ -9,13 +9,12 @@ import { type Client, createOnce, type Fate, type Notes, SYSTEM_URI, TRANSACTION
 
 /** Every acknowledged version is there; a version beyond them is the one that was in flight, whole. Afterwards the notes say what is. */
 export async function fateFaults(client: Client, fates: Iterable<Fate>): Promise<readonly string[]> {
-  const faults: string[] = []
-  for (const fate of fates) {
-    for (const each of fate.acknowledged) {
-      const reply = await get(client, `${fate.ref}/_history/${each.version}`)
-      if (!holds(reply, each)) faults.push(`${fate.ref} lost acknowledged version ${each.version}: ${reply.status}`)
-    }
+  return side(fates, async (fate, faults) => {
     const last = fate.acknowledged.at(-1)
+    for (const each of fate.acknowledged) {
+      const reply = each === last ? null : await get(client, `${fate.ref}/_history/${each.version}`)
+      if (reply !== null && !holds(reply, each)) faults.push(`${fate.ref} lost acknowledged version ${each.version}: ${reply.status}`)
+    }
     const next: Version | null = fate.inFlight === null ? null : { version: (last?.version ?? 0) + 1, mark: fate.inFlight.mark }
     const now = await get(client, fate.ref)
     const before = last === undefined ? now.status === 404 : holds(now, last)
@@ -23,8 +22,7 @@ export async function fateFaults(client: Client, fates: Iterable<Fate>): Promise
     if (!before && !after) faults.push(`${fate.ref} is neither as acknowledged nor as sent: ${now.status} ${now.headers.get('etag')}`)
     if (after && !before) fate.acknowledged.push(next)
     fate.inFlight = null
-  }
-  return faults
+  })
 }
 
 function holds(reply: Reply, { version, mark }: Version): boolean {
@@ -35,38 +33,32 @@ function holds(reply: Reply, { version, mark }: Version): boolean {
 const markOf = (resource: Json): string => resource.valueString ?? resource.name?.[0]?.family
 
 export async function sharedFaults(client: Client, acknowledged: Iterable<readonly [string, string]>): Promise<readonly string[]> {
-  const faults: string[] = []
-  for (const [place, mark] of acknowledged) {
+  return side(acknowledged, async ([place, mark], faults) => {
     const [ref, version] = place.split(' ')
     const reply = await get(client, `${ref}/_history/${version}`)
     if (!holds(reply, { version: Number(version), mark })) faults.push(`${ref} lost the acknowledged version ${version}: ${reply.status}`)
-  }
-  return faults
+  })
 }
 
 /** All entries or none, acknowledged or not; of an acknowledged one all. */
 export async function transactionFaults(client: Client, transactions: Iterable<readonly [string, boolean]>): Promise<readonly string[]> {
-  const faults: string[] = []
-  for (const [mark, acknowledged] of transactions) {
+  return side(transactions, async ([mark, acknowledged], faults) => {
     const patients = await entries(client, `Patient?identifier=${SYSTEM_URI}|${mark}`)
     const rows = await entries(client, `Observation?identifier=${SYSTEM_URI}|${mark}&_count=100`)
     const whole = patients.length === 1 && rows.length === TRANSACTION_ENTRIES - 1 && rows.every((row) => row.subject.reference === `Patient/${patients[0].id}`)
     const absent = patients.length + rows.length === 0
     if (!whole && (acknowledged || !absent)) faults.push(`Transaction ${mark} (${acknowledged ? 'acknowledged' : 'in flight'}) left ${patients.length} patients and ${rows.length} observations`)
-  }
-  return faults
+  })
 }
 
 /** An acknowledged create is there under its id, once; one that is tried again with If-None-Exist makes no second. */
 export async function createFaults(client: Client, creates: Notes['creates']): Promise<readonly string[]> {
-  const faults: string[] = []
-  for (const [mark, noted] of creates) {
+  return side(creates, async ([mark, noted], faults) => {
     if (noted.ref === null && noted.conditional) noted.ref = await createOnce(client, mark, true)
     const rows = await entries(client, `Observation?identifier=${SYSTEM_URI}|${mark}`)
     if (rows.length > 1) faults.push(`Create ${mark} made ${rows.length} resources`)
     if (noted.ref !== null && `Observation/${rows[0]?.id}` !== noted.ref) faults.push(`Create ${mark} was acknowledged as ${noted.ref} and is ${rows[0]?.id}`)
-  }
-  return faults
+  })
 }
 
 /** The store gives no more at once; where more wait, some ids are missing until they are numbered. */
@@ -92,6 +84,18 @@ async function readLog(system: System, log: Bytes, take: (id: Bytes, sealed: Byt
     if (last === undefined) return
     from = last.seq + 1
   }
+}
+
+const AT_ONCE = 8
+
+/** Checks several items at a time. */
+async function side<T>(items: Iterable<T>, check: (item: T, faults: string[]) => Promise<void>): Promise<readonly string[]> {
+  const faults: string[] = []
+  const left = [...items][Symbol.iterator]()
+  await Promise.all(Array.from({ length: AT_ONCE }, async () => {
+    for (const item of left) await check(item, faults)
+  }))
+  return faults
 }
 
 const get = ({ base, token }: Client, path: string): Promise<Reply> => askAt(base, token, 'GET', path)

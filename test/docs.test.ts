@@ -1,0 +1,32 @@
+/** What the documents say is what the code does. */
+import { existsSync, globSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { settingsTable } from '../src/config.ts'
+
+const root = join(import.meta.dirname, '..')
+const readme = readFileSync(join(root, 'README.md'), 'utf8')
+
+describe('README', () => {
+  test('its table of settings is that of the code', () => {
+    const rows = readme.split('## Settings')[1]!.split('\n').filter((line) => line.startsWith('| `'))
+    expect(rows).toEqual(settingsTable.map((row) => `| \`${row.name}\` | ${row.default === '' ? '–' : row.default} | ${row.meaning} |`))
+  })
+
+  test('every promise names tests that exist', () => {
+    const rows = readme.split('## What is promised')[1]!.split('## ')[0]!.split('\n').filter((line) => /^\| [A-Z]/.test(line))
+    expect(rows.length).toBeGreaterThan(5)
+    for (const row of rows) {
+      const named = row.match(/test\/[\w/*.-]+\.test\.ts/g) ?? []
+      expect(named, row).not.toEqual([])
+      for (const name of named) expect(globSync(name, { cwd: root }), name).not.toEqual([])
+    }
+  })
+
+  test('every link leads to a file', () => {
+    for (const document of ['README.md', 'CONTRIBUTING.md', 'SECURITY.md']) {
+      const text = readFileSync(join(root, document), 'utf8')
+      for (const [, target = ''] of text.matchAll(/\]\((?!https?:)([^)#]+)\)/g)) expect(existsSync(join(root, target)), `${document}: ${target}`).toBe(true)
+    }
+  })
+})
