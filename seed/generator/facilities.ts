@@ -43,7 +43,7 @@ export function facility(seed: number, number: number): Facility {
   const name = `${place.city} ${random.pick(STREETS)} ${random.pick(CLINIC_KINDS)}`.toUpperCase()
   return {
     organization: random.uuid(), location: random.uuid(), name, phone: `555-${random.digits(3)}-${random.digits(4)}`, place,
-    clinicians: Array.from({ length: CLINICIANS_EACH }, (_, at) => clinician(random, number * CLINICIANS_EACH + at))
+    clinicians: Array.from({ length: CLINICIANS_EACH }, () => clinician(random))
   }
 }
 
@@ -57,10 +57,10 @@ export function placeOf(random: Random): Place {
 
 export const address = (place: Place): object => ({ line: [place.line], city: place.city, state: 'MA', postalCode: place.postalCode, country: 'US' })
 
-function clinician(random: Random, number: number): Clinician {
+function clinician(random: Random): Clinician {
   const gender = random.chance(0.5) ? 'female' : 'male'
   return {
-    id: random.uuid(), roleId: random.uuid(), npi: `99999${String(number).padStart(5, '0')}`, gender,
+    id: random.uuid(), roleId: random.uuid(), npi: `9${random.digits(9)}`, gender,
     given: `${random.pick(gender === 'female' ? GIVEN_FEMALE : GIVEN_MALE)}${random.whole(1, 999)}`, family: `${random.pick(FAMILY)}${random.whole(1, 999)}`
   }
 }
