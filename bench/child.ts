@@ -49,7 +49,7 @@ function startFlags(): readonly string[] {
 
 function launch(args: readonly string[], env: NodeJS.ProcessEnv): ChildProcess {
   const child = spawn(process.execPath, ['--import', new URL('./meter.ts', import.meta.url).href, ...args], {
-    cwd: ROOT, env, stdio: ['ignore', 'ignore', 'inherit', 'ipc']
+    cwd: ROOT, env, stdio: ['ignore', process.env.T5OUT ? 'inherit' : 'ignore', 'inherit', 'ipc']
   })
   process.once('exit', () => child.kill())
   return child

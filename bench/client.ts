@@ -88,7 +88,7 @@ function lineOver(socket: Socket): Line {
     const all = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)
     const end = all.indexOf('\r\n\r\n')
     if (end < 0) return
-    const head = all.latin1Slice(0, end)
+    const head = all.toString('latin1', 0, end)
     status = Number(head.slice(9, 12))
     bodyAt = end + 4
     const length = /\r\ncontent-length: *(\d+)/i.exec(head)?.[1]

@@ -27,7 +27,10 @@ export interface Shipment {
 /** Thrown with one line that says what is wrong with a file. */
 export class UnfitBundle extends Error {}
 
-/** The files named, and the JSON files of the folders named (or of their subfolder `fhir`): hospitals first, practitioners second, then the others by name. */
+/**
+ * The files named, and the JSON files of the folders named (or of their subfolder `fhir`): hospitals first, practitioners second, then the
+ * others by name.
+ */
 export async function sourcesIn(paths: readonly string[]): Promise<readonly Source[]> {
   const files = (await Promise.all(paths.map(filesIn))).flat()
   return ordered([...new Set(files)].map((path) => ({ name: basename(path), bytes: () => readFile(path) })))
@@ -57,11 +60,13 @@ export function shipmentOf(bytes: Uint8Array): Shipment {
   const bundle = readBundle(bytes)
   const entries = Array.isArray(bundle.entry) ? bundle.entry.map(objectOf) : []
   const types = entries.map(({ resource }) => String(objectOf(resource).resourceType ?? ''))
-  if (bundle.type === 'transaction') return { type: 'transaction', body: bytes, types, putOnce: types.map(() => false), patient: patientOf(entries) }
+  if (bundle.type === 'transaction') return { type: 'transaction', body: bytes, types, putOnce: types.map(() => false),
+    patient: patientOf(entries) }
   if (bundle.type !== 'batch') throw new UnfitBundle('not a batch or transaction Bundle')
   const sent = entries.map(onlyOnce)
   return {
-    type: 'batch', body: JSON.stringify({ ...bundle, entry: sent }), types, putOnce: sent.map((entry, at) => entry !== entries[at]), patient: null
+    type: 'batch', body: JSON.stringify({ ...bundle, entry: sent }), types, putOnce: sent.map((entry, at) => entry !== entries[at]),
+    patient: null
   }
 }
 
@@ -84,16 +89,19 @@ function onlyOnce(entry: Json, at: number): Json {
   const request = objectOf(entry.request)
   if (request.method !== 'POST' || request.ifNoneExist !== undefined) return entry
   const { resourceType, id } = objectOf(entry.resource)
-  if (typeof id !== 'string' || !ID_PATTERN.test(id)) throw new UnfitBundle(`entry ${at} has neither ifNoneExist nor an id, so a second load would double it`)
+  if (typeof id !== 'string' || !ID_PATTERN.test(id)) {
+    throw new UnfitBundle(`entry ${at} has neither ifNoneExist nor an id, so a second load would double it`)
+  }
   return { ...entry, request: { ...request, method: 'PUT', url: `${String(resourceType)}/${id}`, ifNoneMatch: '*' } }
 }
 
 /** The Synthea identifier of the bundle's Patient, else its first identifier that has a system. */
 function patientOf(entries: readonly Json[]): string {
   const patient = entries.map(({ resource }) => objectOf(resource)).find(({ resourceType }) => resourceType === 'Patient')
-  const identifiers = Array.isArray(patient?.identifier) ? patient.identifier.map(objectOf).filter(({ system, value }) => typeof system === 'string' && typeof value === 'string') : []
+  const identifiers = Array.isArray(patient?.identifier) ? patient.identifier.map(objectOf).filter(({ system,
+    value }) => typeof system === 'string' && typeof value === 'string') : []
   const chosen = identifiers.find(({ system }) => system === SYNTHEA) ?? identifiers[0]
-  if (chosen === undefined) throw new UnfitBundle('a transaction without a Patient that has an identifier, so a second load would double it')
+  if (chosen === undefined) throw new UnfitBundle('a transaction needs a Patient with an identifier, else a second load would double it')
   return `${String(chosen.system)}|${String(chosen.value)}`
 }
 
@@ -105,6 +113,7 @@ async function filesIn(path: string): Promise<readonly string[]> {
   if (!found.isDirectory()) return [path]
   const names = (await readdir(path)).filter((name) => name.endsWith('.json')).sort()
   if (names.length > 0) return names.map((name) => join(path, name))
-  if (basename(path) !== 'fhir' && await stat(join(path, 'fhir')).then((inner) => inner.isDirectory(), () => false)) return filesIn(join(path, 'fhir'))
+  if (basename(path) !== 'fhir' && await stat(join(path, 'fhir')).then((inner) => inner.isDirectory(),
+    () => false)) return filesIn(join(path, 'fhir'))
   throw new UnfitBundle(`${path}: no JSON files`)
 }

@@ -49,7 +49,8 @@ export function makeClient({ url, token, now, sleep }: ClientOptions): Client {
     return { status: response.status, body: jsonOf(text), retryAfter: delayOf(response.headers.get('retry-after'), now()) }
   }
   return {
-    post: (body) => request('', { method: 'POST', body: body as NonNullable<RequestInit['body']>, headers: { 'content-type': 'application/fhir+json', prefer: 'return=minimal' } }),
+    post: (body) => request('', { method: 'POST', body: body as NonNullable<RequestInit['body']>,
+      headers: { 'content-type': 'application/fhir+json', prefer: 'return=minimal' } }),
     find: (identifier) => request(`/Patient?identifier=${encodeURIComponent(identifier.replace(/[\\$,]/g, '\\$&'))}&_count=1`, {}),
     async patiently(work) {
       for (let attempt = 1; ; attempt++) {

@@ -63,7 +63,8 @@ async function main(argv: readonly string[]): Promise<void> {
     .parse(argv)
   const asked = command.opts<{ patients: number; seed: number; date: string; small: boolean; out: string }>()
   await mkdir(asked.out, { recursive: true })
-  for (const { name, bundle } of generate({ ...asked, size: asked.small ? 'small' : 'full' })) await writeFile(join(asked.out, name), JSON.stringify(bundle))
+  for (const { name, bundle } of generate({ ...asked, size: asked.small ? 'small' : 'full' })) await writeFile(join(asked.out, name),
+    JSON.stringify(bundle))
 }
 
 function wholeOf(text: string): number {
@@ -72,7 +73,8 @@ function wholeOf(text: string): number {
 }
 
 function dayOf(text: string): string {
-  if (!/^\d{4}-\d{2}-\d{2}$/.test(text) || !Number.isFinite(Date.parse(`${text}T00:00:00Z`))) throw new InvalidArgumentError('It is like 2026-06-01.')
+  const known = /^\d{4}-\d{2}-\d{2}$/.test(text) && Number.isFinite(Date.parse(`${text}T00:00:00Z`))
+  if (!known) throw new InvalidArgumentError('It is like 2026-06-01.')
   return text
 }
 

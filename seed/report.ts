@@ -43,13 +43,15 @@ export function fileReport(name: string, { types, putOnce }: Shipment, answer: A
 export const failedReport = (name: string, problems: readonly string[]): FileReport =>
   ({ name, outcome: 'failed', created: new Map(), present: new Map(), problems: problems.slice(0, PROBLEMS_MAX) })
 
-export const skippedReport = (name: string): FileReport => ({ name, outcome: 'skipped', created: new Map(), present: new Map(), problems: [] })
+export const skippedReport = (name: string): FileReport => ({ name, outcome: 'skipped', created: new Map(), present: new Map(),
+  problems: [] })
 
 export function loadReport(files: Iterable<FileReport>): LoadReport {
   const all = [...files]
   return {
     loaded: all.filter(({ outcome }) => outcome === 'loaded').length, skipped: all.filter(({ outcome }) => outcome === 'skipped').length,
-    failed: all.filter(({ outcome }) => outcome === 'failed'), created: sum(all.map((each) => each.created)), present: sum(all.map((each) => each.present))
+    failed: all.filter(({ outcome }) => outcome === 'failed'), created: sum(all.map((each) => each.created)),
+    present: sum(all.map((each) => each.present))
   }
 }
 
@@ -59,10 +61,12 @@ export function summary({ loaded, skipped, failed, created, present }: LoadRepor
   const rows = types.map((type) => [type, created.get(type) ?? 0, present.get(type) ?? 0] as const)
   const totals = ['total', total(created), total(present)] as const
   const width = Math.max(5, ...types.map(({ length }) => length))
-  const line = ([type, made, there]: readonly [string, number | string, number | string]): string => `${type.padEnd(width)}  ${String(made).padStart(9)}  ${String(there).padStart(13)}`
+  const line = ([type, made, there]: readonly [string, number | string,
+    number | string]): string => `${type.padEnd(width)}  ${String(made).padStart(9)}  ${String(there).padStart(13)}`
   const table = [line(['type', 'created', 'already there']), ...[...rows, totals].map(line)]
   const problems = failed.flatMap(({ name, problems: lines }) => [`failed: ${name}`, ...lines.map((text) => `  ${text}`)])
-  return [...(types.length === 0 ? [] : table), `files: ${loaded} loaded, ${skipped} skipped (there already), ${failed.length} failed`, ...problems].join('\n')
+  return [...(types.length === 0 ? [] : table), `files: ${loaded} loaded, ${skipped} skipped (there already), ${failed.length} failed`,
+    ...problems].join('\n')
 }
 
 interface ResponseEntry {

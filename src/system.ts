@@ -15,7 +15,7 @@ import { fhirHandler, type FhirContext, type Handle } from './fhir/handle.ts'
 import { interactionsDefault, openRouter } from './fhir/routes.ts'
 import type { PageLink } from './fhir/exchange.ts'
 import type { Caller } from './model/caller.ts'
-import { parseJson } from './model/json.ts'
+import { parseOwnJson } from './model/json.ts'
 import type { Bytes } from './model/resource.ts'
 import { erasePatient } from './store/erase.ts'
 import { allTypes } from './search/classification.ts'
@@ -84,8 +84,7 @@ export async function openSystem(options: SystemOptions): Promise<System> {
   const provider = openFileProvider(config.keys.dir)
   const ring = await openKeyRing({ provider, documents: keyDocuments(records), tenant: TENANT, now })
   const ledger = await openLedger({ store: ledgerStore, records, ring, slot, now, spoolDir: config.dataDir, failed })
-  const parse = (bytes: Uint8Array): unknown => parseStored(bytes)
-  const sealed = sealedStore({ records, ring, tenant: TENANT, base: config.fhirBase, parse, now, random, termsMax: TERMS_MAX })
+  const sealed = sealedStore({ records, ring, tenant: TENANT, base: config.fhirBase, parse: parseOwnJson, now, random, termsMax: TERMS_MAX })
   const withLedger = (withQuery: boolean): ResourceStore => unionStore(sealed, ledgerRows({
     store: ledgerStore, ring, base: config.fhirBase, site: new URL(config.baseUrl).host, withQuery, sequence: () => ledger.sequence()
   }))
@@ -135,11 +134,6 @@ const RELEASED = '2026-11-23'
 const DEFAULT_POLICY = join(import.meta.dirname, '..', 'policy', 'default.json')
 
 const random = (bytes: number): Bytes => Uint8Array.from(randomBytes(bytes))
-
-/** Stored bytes were checked when they came in; only numbers that a double would change keep their text. */
-function parseStored(bytes: Uint8Array): unknown {
-  return parseJson(bytes, { depthMax: 1000 })
-}
 
 function keyDocuments(records: RecordStore): Parameters<typeof openKeyRing>[0]['documents'] {
   return {

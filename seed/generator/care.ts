@@ -25,13 +25,17 @@ export function carePlan(visit: Visit, { plan, activities, reason, condition }: 
     ],
     reasonCode: [concept(reason)], managingOrganization: [toOrganization(visit.facility)]
   })
+  const items = activities.map(([, , name]) => `<li>${name}</li>`).join('')
   draft.post({
     resourceType: 'CarePlan', id: random.uuid(), meta: profile('us-core-careplan'),
-    text: { status: 'generated', div: `<div xmlns="http://www.w3.org/1999/xhtml">Care Plan for ${plan[2]}.<br/>Activities: <ul>${activities.map(([, , name]) => `<li>${name}</li>`).join('')}</ul></div>` },
-    status: 'active', intent: 'order', category: [coded(['http://hl7.org/fhir/us/core/CodeSystem/careplan-category', 'assess-plan', '']), concept(plan)], ...base,
+    text: { status: 'generated',
+      div: `<div xmlns="http://www.w3.org/1999/xhtml">Care Plan for ${plan[2]}.<br/>Activities: <ul>${items}</ul></div>` },
+    status: 'active', intent: 'order', category: [coded(['http://hl7.org/fhir/us/core/CodeSystem/careplan-category', 'assess-plan', '']),
+      concept(plan)], ...base,
     careTeam: [toEntry(team)], addresses: [toEntry(condition)],
     activity: activities.map((code) => ({
-      detail: { code: concept(code), reasonReference: [toEntry(condition)], status: 'in-progress', location: { display: visit.facility.name } }
+      detail: { code: concept(code), reasonReference: [toEntry(condition)], status: 'in-progress',
+        location: { display: visit.facility.name } }
     }))
   })
 }
@@ -41,8 +45,10 @@ export function addAllergies(visit: Visit, count: number): void {
   for (const allergy of random.some(ALLERGIES, count)) {
     draft.post({
       resourceType: 'AllergyIntolerance', id: random.uuid(), meta: profile('us-core-allergyintolerance'),
-      clinicalStatus: coded(hl7('allergyintolerance-clinical', 'active', '')), verificationStatus: coded(hl7('allergyintolerance-verification', 'confirmed', '')),
-      type: 'allergy', category: [allergy.category], criticality: 'low', code: concept(allergy.code), patient: toEntry(person.id), recordedDate: dateTime(start),
+      clinicalStatus: coded(hl7('allergyintolerance-clinical', 'active', '')),
+      verificationStatus: coded(hl7('allergyintolerance-verification', 'confirmed', '')),
+      type: 'allergy', category: [allergy.category], criticality: 'low', code: concept(allergy.code), patient: toEntry(person.id),
+      recordedDate: dateTime(start),
       reaction: [{ manifestation: [concept(allergy.reaction)], severity: random.pick(['mild', 'moderate', 'severe']) }]
     })
   }

@@ -51,26 +51,32 @@ export function placeOf(random: Random): Place {
   const [city, postalCode, latitude, longitude] = random.pick(CITIES)
   const near = (degrees: number): number => Number((degrees + (random.next() - 0.5) / 10).toFixed(6))
   return {
-    line: `${random.whole(1, 999)} ${random.pick(STREETS)} ${random.pick(STREET_KINDS)}`, city, postalCode, latitude: near(latitude), longitude: near(longitude)
+    line: `${random.whole(1, 999)} ${random.pick(STREETS)} ${random.pick(STREET_KINDS)}`, city, postalCode, latitude: near(latitude),
+    longitude: near(longitude)
   }
 }
 
-export const address = (place: Place): object => ({ line: [place.line], city: place.city, state: 'MA', postalCode: place.postalCode, country: 'US' })
+export const address = (place: Place): object => ({ line: [place.line], city: place.city, state: 'MA', postalCode: place.postalCode,
+  country: 'US' })
 
 function clinician(random: Random): Clinician {
   const gender = random.chance(0.5) ? 'female' : 'male'
   return {
     id: random.uuid(), roleId: random.uuid(), npi: `9${random.digits(9)}`, gender,
-    given: `${random.pick(gender === 'female' ? GIVEN_FEMALE : GIVEN_MALE)}${random.whole(1, 999)}`, family: `${random.pick(FAMILY)}${random.whole(1, 999)}`
+    given: `${random.pick(gender === 'female' ? GIVEN_FEMALE : GIVEN_MALE)}${random.whole(1, 999)}`,
+    family: `${random.pick(FAMILY)}${random.whole(1, 999)}`
   }
 }
 
 export const doctorName = ({ given, family }: Clinician): string => `Dr. ${given} ${family}`
 
 /** Conditional references, as a patient's bundle names what the batches before it brought. */
-export const toClinician = (who: Clinician): object => ({ reference: `Practitioner?identifier=${NPI}|${who.npi}`, display: doctorName(who) })
-export const toOrganization = ({ organization, name }: Facility): object => ({ reference: `Organization?identifier=${SYNTHEA}|${organization}`, display: name })
-export const toLocation = ({ location, name }: Facility): object => ({ reference: `Location?identifier=${SYNTHEA}|${location}`, display: name })
+export const toClinician = (who: Clinician): object => ({ reference: `Practitioner?identifier=${NPI}|${who.npi}`,
+  display: doctorName(who) })
+export const toOrganization = ({ organization,
+  name }: Facility): object => ({ reference: `Organization?identifier=${SYNTHEA}|${organization}`, display: name })
+export const toLocation = ({ location, name }: Facility): object => ({ reference: `Location?identifier=${SYNTHEA}|${location}`,
+  display: name })
 
 const HOME = 'a0ee1e2e-77e9-4f1d-8f55-0d9a8c0f1b5e'
 
@@ -81,7 +87,8 @@ export function hospitalBundle(facilities: readonly Facility[]): SeedBundle {
     draft.post(location(each), `identifier=${SYNTHEA}|${each.location}`)
   }
   draft.post({
-    resourceType: 'Location', id: HOME, identifier: [{ system: SYNTHEA, value: HOME }], status: 'active', description: "Patient's Home", mode: 'kind',
+    resourceType: 'Location', id: HOME, identifier: [{ system: SYNTHEA, value: HOME }], status: 'active', description: "Patient's Home",
+    mode: 'kind',
     physicalType: coded(hl7('location-physical-type', 'ho', 'House'))
   }, `identifier=${SYNTHEA}|${HOME}`)
   return { resourceType: 'Bundle', type: 'batch', entry: draft.entries }
@@ -102,12 +109,14 @@ const organization = (of: Facility) => ({
   resourceType: 'Organization', id: of.organization, meta: profile('us-core-organization'),
   extension: ['encounters', 'procedures', 'labs', 'prescriptions']
     .map((kind) => ({ url: `http://synthetichealth.github.io/synthea/utilization-${kind}-extension`, valueInteger: 0 })),
-  identifier: [{ system: SYNTHEA, value: of.organization }], active: true, type: [concept(hl7('organization-type', 'prov', 'Healthcare Provider'))],
+  identifier: [{ system: SYNTHEA, value: of.organization }], active: true,
+  type: [concept(hl7('organization-type', 'prov', 'Healthcare Provider'))],
   name: of.name, telecom: [{ system: 'phone', value: of.phone }], address: [address(of.place)]
 })
 
 const location = (of: Facility) => ({
-  resourceType: 'Location', id: of.location, meta: profile('us-core-location'), identifier: [{ system: SYNTHEA, value: of.location }], status: 'active',
+  resourceType: 'Location', id: of.location, meta: profile('us-core-location'), identifier: [{ system: SYNTHEA, value: of.location }],
+  status: 'active',
   name: of.name, telecom: [{ system: 'phone', value: of.phone }], address: address(of.place),
   position: { longitude: of.place.longitude, latitude: of.place.latitude },
   managingOrganization: { identifier: { system: SYNTHEA, value: of.organization }, display: of.name }

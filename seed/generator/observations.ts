@@ -2,7 +2,8 @@ import type { RawJson } from '../../src/model/decimal.ts'
 import { CATEGORY } from './codes.ts'
 import { toOrganization } from './facilities.ts'
 import {
-  BMI, DIASTOLIC, HEIGHT, type Measure, PAIN, type Panel, PRAPARE, PRAPARE_QUESTIONS, PRESSURE, SMOKING, SMOKING_VALUES, SYSTOLIC, VITALS, WEIGHT
+  BMI, DIASTOLIC, HEIGHT, type Measure, PAIN, type Panel, PRAPARE, PRAPARE_QUESTIONS, PRESSURE, SMOKING, SMOKING_VALUES, SYSTOLIC, VITALS,
+  WEIGHT
 } from './measures.ts'
 import { type Code, coded, concept, dateTime, hl7, instant, profile, quantity, toEntry } from './parts.ts'
 import { ageAt } from './person.ts'
@@ -34,11 +35,13 @@ function observeBody(visit: Visit): void {
   const height = Number(((person.gender === 'male' ? 176 : 163) * grown + random.whole(-6, 6)).toFixed(1))
   const weight = Number((height * height * 0.0001 * (17 + 9 * grown * random.next() + 3 * grown)).toFixed(2))
   const bmi = weight / ((height / 100) * (height / 100))
-  for (const [each, value] of [[HEIGHT, height], [WEIGHT, weight], [BMI, bmi]] as const) observeMeasure(visit, each, CATEGORY.vitals, decimalOf(value, each.places))
+  for (const [each, value] of [[HEIGHT, height], [WEIGHT, weight], [BMI, bmi]] as const) observeMeasure(visit, each, CATEGORY.vitals,
+    decimalOf(value, each.places))
 }
 
 function observeSurvey(visit: Visit): void {
-  const component = PRAPARE_QUESTIONS.map(({ code, answers }) => ({ code: concept(code), valueCodeableConcept: concept(answers[visit.random.chance(0.9) ? 0 : 1]!) }))
+  const component = PRAPARE_QUESTIONS.map(({ code, answers }) => ({ code: concept(code),
+    valueCodeableConcept: concept(answers[visit.random.chance(0.9) ? 0 : 1]!) }))
   observe(visit, PRAPARE, CATEGORY.survey, 'us-core-observation-survey', { component })
 }
 
@@ -50,8 +53,10 @@ export function observePanel(visit: Visit, panel: Panel): void {
   }))
   draft.post({
     resourceType: 'DiagnosticReport', id: random.uuid(), status: 'final',
-    ...(panel.laboratory ? { meta: profile('us-core-diagnosticreport-lab'), category: [coded(hl7('v2-0074', 'LAB', 'Laboratory'))], performer: [toOrganization(visit.facility)] } : {}),
-    code: concept(panel.code), subject: toEntry(person.id), encounter: toEntry(visit.encounter), effectiveDateTime: dateTime(start), issued: instant(start), result: results
+    ...(panel.laboratory ? { meta: profile('us-core-diagnosticreport-lab'), category: [coded(hl7('v2-0074', 'LAB', 'Laboratory'))],
+      performer: [toOrganization(visit.facility)] } : {}),
+    code: concept(panel.code), subject: toEntry(person.id), encounter: toEntry(visit.encounter), effectiveDateTime: dateTime(start),
+    issued: instant(start), result: results
   })
 }
 
@@ -61,7 +66,8 @@ const observeMeasure = (visit: Visit, measure: Measure, category: Code, value: n
 function observe(visit: Visit, code: Code, category: Code, name: string, value: object): string {
   const { random, draft, person, start } = visit
   return draft.post({
-    resourceType: 'Observation', id: random.uuid(), meta: profile(name), status: 'final', category: [coded(category)], code: concept(code), subject: toEntry(person.id),
+    resourceType: 'Observation', id: random.uuid(), meta: profile(name), status: 'final', category: [coded(category)],
+    code: concept(code), subject: toEntry(person.id),
     encounter: toEntry(visit.encounter), effectiveDateTime: dateTime(start), issued: instant(start), ...value
   })
 }

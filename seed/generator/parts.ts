@@ -33,7 +33,8 @@ export const concept = (code: Code): object => ({ coding: [coding(code)], text: 
 /** A concept without text, as for statuses. */
 export const coded = (...codes: readonly Code[]): object => ({ coding: codes.map(coding) })
 
-export const quantity = (value: number | RawJson, unit: string): object => ({ value, unit, system: 'http://unitsofmeasure.org', code: unit })
+export const quantity = (value: number | RawJson,
+  unit: string): object => ({ value, unit, system: 'http://unitsofmeasure.org', code: unit })
 export const money = (value: number | RawJson): object => ({ value, currency: 'USD' })
 export const profile = (...names: readonly string[]): Meta => ({ profile: names.map((name) => `${US_CORE}/${name}`) })
 export const urn = (id: string): string => `urn:uuid:${id}`

@@ -30,7 +30,8 @@ export function makeRandom(name: string): Random {
     return (sum >>> 0) / 4_294_967_296
   }
   const whole = (min: number, max: number): number => min + Math.floor(next() * (max - min + 1))
-  const letters = (alphabet: string, count: number): string => Array.from({ length: count }, () => alphabet[whole(0, alphabet.length - 1)]).join('')
+  const letters = (alphabet: string, count: number): string => Array.from({ length: count },
+    () => alphabet[whole(0, alphabet.length - 1)]).join('')
   return {
     next, whole,
     chance: (probability) => next() < probability,

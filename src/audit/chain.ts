@@ -1,5 +1,6 @@
 /** What makes a log one history. A Merkle tree (RFC 6962) over salted commitments can take the chain's place behind this interface. */
-import { createHash, createHmac, timingSafeEqual, type KeyObject } from 'node:crypto'
+import { hash, timingSafeEqual, type KeyObject } from 'node:crypto'
+import { hmac256 } from '../crypto/mac.ts'
 import type { Bytes } from '../model/resource.ts'
 
 export interface ChainedEntry { readonly log: Uint8Array; readonly seq: number; readonly id: Uint8Array; readonly sealed: Uint8Array }
@@ -16,10 +17,13 @@ export interface Chain {
 /** link_n = HMAC-SHA256(key, link_{n-1} ‖ log ‖ seq ‖ id ‖ SHA-256(sealed)). Without the key nobody continues or mends a log. */
 export function hmacChain(key: KeyObject): Chain {
   const next = (previous: Uint8Array, { log, seq, id, sealed }: ChainedEntry): Bytes => {
-    const number = Buffer.alloc(8)
-    number.writeBigUInt64BE(BigInt(seq))
-    const hash = createHash('sha256').update(sealed).digest()
-    return new Uint8Array(createHmac('sha256', key).update(previous).update(log).update(number).update(id).update(hash).digest())
+    const message = Buffer.alloc(96)
+    message.set(previous, 0)
+    message.set(log, 32)
+    message.writeBigUInt64BE(BigInt(seq), 40)
+    message.set(id, 48)
+    message.set(hash('sha256', sealed, 'buffer'), 64)
+    return Uint8Array.from(hmac256(key, message))
   }
   return {
     empty: new Uint8Array(32),

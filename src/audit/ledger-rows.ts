@@ -96,10 +96,11 @@ async function page(ask: FindAsk, placed: Iterable<PlacedRow> | AsyncIterable<Pl
     if (ask.after !== null && sign * comparePositions(position, ask.after) <= 0) continue
     if (!within(row.patients[0] ?? null)) continue
     if (rows.length === ask.limit) return { rows, next: last }
-    if (await ask.accept(row)) {
+    const accepted = await ask.accept(row)
+    if (accepted) {
       rows.push(row)
       last = position
-    } else if (++refused > ask.scanRecordsMax) throw tooCostly()
+    } else if (accepted !== null && ++refused > ask.scanRecordsMax) throw tooCostly()
     if (performance.now() - breath > 10) {
       await new Promise(setImmediate)
       breath = performance.now()

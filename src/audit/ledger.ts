@@ -12,6 +12,7 @@ import { hmacChain } from './chain.ts'
 import { chunked } from './chunks.ts'
 import { entrySealer } from './entry.ts'
 import { blinder } from './postings.ts'
+import { ownRecords } from './own-records.ts'
 import { type AccessRecord, headsRecord, hex } from './record.ts'
 import { sequencer } from './sequencer.ts'
 import { logOf, slotOf, slotsFor } from './slot.ts'
@@ -56,7 +57,8 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
   const holder = new Uint8Array(randomBytes(16))
   const key = await ring.classKey('ledger')
   const chain = hmacChain(ring.linkKey())
-  const sequence = sequencer({ store, records, ring, chain, blinder: blinder(key.index), now, failed })
+  const own = ownRecords()
+  const sequence = sequencer({ store, records, ring, chain, blinder: blinder(key.index), own, now, failed })
   const lease = (slot: string, until = now() + LEASE_MS): Promise<boolean> => store.lease(logOf(slot), holder, until)
   const take = async (): Promise<Held> => {
     const slot = await takeSlot(options.slot, lease)
@@ -94,14 +96,20 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
   const timer = intervalMs > 0 ? setInterval(() => void turns().catch(failed), intervalMs) : null
   timer?.unref()
   const put = appender(store, () => held.spool, now, appendMsMax)
+  const sealed = (record: AccessRecord): OutboxEntry => {
+    const at = now()
+    const entry = held.sealer.seal(record, at)
+    own.add(entry.id, record, at)
+    return entry
+  }
   await turns()
   return {
     get slot() {
       return held.slot
     },
-    seal: async (record) => held.sealer.seal(record, now()),
+    seal: async (record) => sealed(record),
     async append(record) {
-      for (const part of chunked(record)) await put(held.sealer.seal(part, now()))
+      for (const part of chunked(record)) await put(sealed(part))
     },
     sequence: turns,
     async close() {

@@ -1,5 +1,6 @@
 /** The ledger's own blind index: keyed terms of what an entry is about, so that "who saw this patient" opens few entries. */
-import { createHmac, type KeyObject } from 'node:crypto'
+import type { KeyObject } from 'node:crypto'
+import { hmac256 } from '../crypto/mac.ts'
 import type { Term } from '../store/ports.ts'
 import { type AccessRecord, outcomeOf } from './record.ts'
 
@@ -17,7 +18,7 @@ export function blinder(index: KeyObject): Blinder {
       const text = `ledger ${kind}\n${value}`
       const known = cached.get(text)
       if (known !== undefined) return known
-      const term = new Uint8Array(createHmac('sha256', index).update(text).digest().subarray(0, 16))
+      const term = Uint8Array.from(hmac256(index, text).subarray(0, 16))
       if (cached.size >= TERMS_CACHED_MAX) cached.clear()
       cached.set(text, term)
       return term
@@ -25,8 +26,8 @@ export function blinder(index: KeyObject): Blinder {
   }
 }
 
-/** Distinct terms of a record, as kind and value. */
-export function termsOf(record: AccessRecord): readonly (readonly [TermKind, string])[] {
+/** Distinct terms of a record, as kind and value. `at`: the time of sealing, where the record does not hold it yet. */
+export function termsOf(record: AccessRecord, at: number = record.at): readonly (readonly [TermKind, string])[] {
   const terms: [TermKind, string][] = []
   const patients = new Set(record.patients)
   // The search parameter `patient` also finds what a patient did.
@@ -37,7 +38,7 @@ export function termsOf(record: AccessRecord): readonly (readonly [TermKind, str
   for (const kind of kinds) terms.push(['kind', kind])
   for (const entity of entitiesOf(record)) terms.push(['entity', entity])
   for (const outcome of new Set([record.outcome, ...record.entries.map((entry) => outcomeOf(entry.status))])) terms.push(['outcome', String(outcome)])
-  terms.push(['day', dayOf(record.at)])
+  terms.push(['day', dayOf(at)])
   return terms
 }
 

@@ -8,6 +8,7 @@ import type { LedgerEntry, LedgerStore, OutboxEntry, RecordStore } from '../stor
 import type { Chain } from './chain.ts'
 import { entryOpener, logOfEntry } from './entry.ts'
 import { markHead } from './head-mark.ts'
+import type { OwnRecords } from './own-records.ts'
 import { type Blinder, termsOf } from './postings.ts'
 import { hex, type NamedHead } from './record.ts'
 import { slotOf } from './slot.ts'
@@ -22,6 +23,7 @@ export interface SequencerOptions {
   readonly ring: KeyRing
   readonly chain: Chain
   readonly blinder: Blinder
+  readonly own: OwnRecords
   readonly now: () => number
   /** A part of a pass failed; the next pass does it again. */
   readonly failed: (error: unknown) => void
@@ -126,7 +128,7 @@ async function chainEntries({ store, chain, now }: SequencerOptions, log: Bytes,
 }
 
 /** Indexes whole segments; what is left over is the tail that searches open. */
-async function indexSegments({ store, ring, blinder }: SequencerOptions, log: Bytes, head: number): Promise<void> {
+async function indexSegments({ store, ring, blinder, own }: SequencerOptions, log: Bytes, head: number): Promise<void> {
   let through = await store.indexed(log)
   if (head - through < SEGMENT_ENTRIES) return
   const opener = entryOpener(ring)
@@ -136,8 +138,9 @@ async function indexSegments({ store, ring, blinder }: SequencerOptions, log: By
     if (entries.length < SEGMENT_ENTRIES) return
     let breath = performance.now()
     for (const { seq, id, sealed } of entries) {
-      const record = await opener.open(log, id, unstamped(sealed))
-      for (const [kind, value] of termsOf(record)) postings.push({ term: blinder.term(kind, value), seq })
+      const mine = own.take(id)
+      const terms = mine === undefined ? termsOf(await opener.open(log, id, unstamped(sealed))) : termsOf(mine.record, mine.at)
+      for (const [kind, value] of terms) postings.push({ term: blinder.term(kind, value), seq })
       if (performance.now() - breath > 10) {
         await new Promise(setImmediate)
         breath = performance.now()

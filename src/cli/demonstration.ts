@@ -37,7 +37,8 @@ export async function demo(print: (text: string) => void): Promise<void> {
 export function demoConfig(config: Config): Config {
   const dataDir = join(config.dataDir, 'demo')
   return {
-    ...config, dataDir, store: { kind: 'sqlite', path: join(dataDir, 'wardkeep.db') }, keys: { kind: 'file', dir: join(dataDir, 'keys'), underDataDir: true },
+    ...config, dataDir, store: { kind: 'sqlite', path: join(dataDir, 'wardkeep.db') },
+    keys: { kind: 'file', dir: join(dataDir, 'keys'), underDataDir: true },
     policyFile: null, trustedIssuersFile: null, logLevel: config.logLevel === 'info' ? 'error' : config.logLevel
   }
 }
@@ -53,12 +54,13 @@ async function show({ system }: Running, print: (text: string) => void): Promise
   const cast = await castOf(ask, Date.now())
   await system.tokens.revoke(loader)
   print(`Wardkeep serves ${patients} made-up patients at ${fhirBase} (their data and keys: ${dataDir}).`)
-  print(`Five people ask it. Paste any line that starts with curl; its token works until ${new Date(expires).toISOString().slice(0, 16).replace('T', ' ')} UTC.`)
+  const until = new Date(expires).toISOString().slice(0, 16).replace('T', ' ')
+  print(`Five people ask it. Paste any line that starts with curl; its token works until ${until} UTC.`)
   for (const persona of personas(cast)) await introduce(system, persona, expires, print)
   print('\nNobody else gets in: without a token every request for data is answered 401. Stop with Ctrl+C; the next start keeps the data.')
 }
 
-/** The number of patients, after loading them where they are missing. Their history ends today, so that clinicians have patients of their own. */
+/** Loads the patients where they are missing, and counts them. Their history ends today, so that clinicians have patients of their own. */
 async function filled(ask: Ask, url: string, token: string, print: (text: string) => void): Promise<number> {
   const count = async (): Promise<number> => Number((await ask('Patient?_count=0')).body.total ?? 0)
   const there = await count()

@@ -51,7 +51,7 @@ export async function castOf(ask: Ask, now: number): Promise<Cast> {
     }
   }
   const [physician, own] = [...panels].sort(([a, x], [b, y]) => y.size - x.size || (a < b ? -1 : 1))[0] ?? []
-  if (physician === undefined || own === undefined) throw new Error('the demo store has no clinician with patients; delete it and start again')
+  if (physician === undefined || own === undefined) throw new Error('no clinician in the demo store has patients; delete it and start again')
   const patients = resources(await ask('Patient?_count=500'))
   const isOwn = ({ id }: Resource): boolean => own.has(`Patient/${id}`)
   const patient = patients.filter(isOwn).sort((a, b) => (a.id! < b.id! ? -1 : 1))[0]
@@ -65,7 +65,8 @@ export function personas(cast: Cast): readonly Persona[] {
 }
 
 const thePatient = ({ patient }: Cast): Persona => ({
-  name: 'patient', title: `1. Patient: ${nameOf(patient)} sees the own record and nothing of anybody else.`, scope: 'launch/patient patient/*.rs',
+  name: 'patient', title: `1. Patient: ${nameOf(patient)} sees the own record and nothing of anybody else.`,
+  scope: 'launch/patient patient/*.rs',
   patient: patient.id!, fhirUser: `Patient/${patient.id}`, roles: [], purposes: [],
   asks: [
     { path: 'Patient', shows: 'A search for all patients finds one' },
@@ -75,19 +76,23 @@ const thePatient = ({ patient }: Cast): Persona => ({
 })
 
 const thePhysician = ({ physician, physicianName, patient, stranger, own }: Cast): Persona => ({
-  name: 'physician', title: `2. Physician: ${physicianName} works with the ${own} patients in her or his care.`, scope: 'user/*.cruds',
+  name: 'physician', title: `2. Physician: ${physicianName} works with ${own} patients, the ones in this physician's care.`,
+  scope: 'user/*.cruds',
   patient: null, fhirUser: physician, roles: ['physician'], purposes: ['TREAT'],
   asks: [
-    { path: 'Patient?_sort=family', shows: 'All patients, as far as this physician is concerned' },
+    { path: 'Patient', shows: 'All patients, as far as this physician is concerned' },
     { path: `Condition?patient=${patient.id}&_count=5`, shows: `Diagnoses of ${nameOf(patient)}` }
   ],
-  notes: stranger === null ? [] : [`Put Patient/${stranger.id} (${nameOf(stranger)}, somebody else's patient) into such a line: the answer is 404, as for an id that never was.`]
+  notes: stranger === null ? [] : [
+    `Put Patient/${stranger.id} (${nameOf(stranger)}, not in this care) into such a line: 404, as for an id that never was.`
+  ]
 })
 
 const theFrontDesk = ({ patient }: Cast): Persona => ({
   name: 'front-desk', title: '3. Front desk: finds every patient, but no diagnosis and no social security number.', scope: 'user/*.rs',
   patient: null, fhirUser: null, roles: ['front-desk'], purposes: [],
-  asks: [{ path: `Patient?name=${encodeURIComponent(familyOf(patient))}`, shows: `${nameOf(patient)} with name, address and record number; the tag SUBSETTED says that there is more` }],
+  asks: [{ path: `Patient?name=${encodeURIComponent(familyOf(patient))}`,
+    shows: `${nameOf(patient)} with name, address and record number; the tag SUBSETTED says that there is more` }],
   notes: ['Condition in place of Patient is answered 403: this role has no right to it.']
 })
 
@@ -99,7 +104,8 @@ const theBilling = ({ patient }: Cast): Persona => ({
 })
 
 const theAuditor = ({ patient }: Cast): Persona => ({
-  name: 'auditor', title: '5. Auditor: who asked for what, the lines above included; no record of care itself.', scope: 'user/AuditEvent.rs',
+  name: 'auditor', title: '5. Auditor: who asked for what, the lines above included; no record of care itself.',
+  scope: 'user/AuditEvent.rs',
   patient: null, fhirUser: null, roles: ['auditor'], purposes: [],
   asks: [
     { path: 'AuditEvent?_count=5', shows: 'The latest accesses' },

@@ -104,6 +104,8 @@ class Ring implements KeyRing {
   readonly #tenant: TenantKeys
   readonly #cache: KeyCache
   readonly #names: LRUCache<string, Bytes>
+  /** A read needs the key of its record to find it, and again to check what it opened. */
+  readonly #recordKeys: LRUCache<string, Bytes>
   readonly #loads = new Map<string, Promise<DataKey | undefined>>()
   /** Keys not yet committed: when their branch key was unwrapped, and the cache's drops at their birth. */
   readonly #births = new WeakMap<DataKey, { readonly at: number; readonly drops: number }>()
@@ -121,13 +123,20 @@ class Ring implements KeyRing {
     this.#branch = { key: branch, at }
     this.#cache = makeKeyCache(max, options.now)
     this.#names = new LRUCache({ max })
+    this.#recordKeys = new LRUCache({ max })
     this.terms = tenant.terms
     this.epoch = options.epoch ?? 1
     if (!Number.isInteger(this.epoch) || this.epoch < 1 || this.epoch > 255) throw new RangeError('The epoch of terms is 1 to 255')
   }
 
   recordKey(type: string, id: string): Bytes {
-    return exact(hmac256(this.#tenant.record, lengthPrefixed([type, id])).subarray(0, 16))
+    const name = lengthPrefixed([type, id])
+    let key = this.#recordKeys.get(name)
+    if (key === undefined) {
+      key = exact(hmac256(this.#tenant.record, name).subarray(0, 16))
+      this.#recordKeys.set(name, key)
+    }
+    return exact(key)
   }
 
   documentName(label: string, text: string): Bytes {

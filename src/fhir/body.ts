@@ -2,16 +2,24 @@ import { fault } from '../model/errors.ts'
 import type { FhirRequest } from '../model/interaction.ts'
 import { parseJson } from '../model/json.ts'
 import type { Resource } from '../model/resource.ts'
+import { referencesIn } from '../search/references.ts'
 import { validateResource } from './validate/validate.ts'
 
 /** The resource in a request's body, valid R4 of the expected type. FhirError 400 or 422 with the path of each fault. */
 export function resourceIn(request: FhirRequest, type: string | null, jsonDepthMax: number): Resource {
   const { body } = request
   if (body === null) throw fault(400, 'required', 'A resource is needed as the body')
-  if ('resource' in body) return validateResource(body.resource, type)
+  if ('resource' in body) return wholly(validateResource(body.resource, type))
   if (body.bytes.length === 0) throw fault(400, 'required', 'A resource is needed as the body')
   if (type === 'Binary' && !isFhirJson(body.contentType)) return rawBinary(request, body.bytes, body.contentType)
-  return validateResource(parseJson(body.bytes, { depthMax: jsonDepthMax }), type)
+  return wholly(validateResource(parseJson(body.bytes, { depthMax: jsonDepthMax }), type))
+}
+
+/** Conditional references mean something in a transaction only, which has resolved them by now. A Bundle that is stored is not run. */
+function wholly(resource: Resource): Resource {
+  const found = resource.resourceType === 'Bundle' ? undefined : referencesIn(resource).find(({ reference }) => reference.includes('?') && !reference.includes(':'))
+  if (found !== undefined) throw fault(422, 'not-supported', 'A conditional reference is resolved in a transaction only', `${found.path}.reference`)
+  return resource
 }
 
 const isFhirJson = (contentType: string): boolean => /^application\/(fhir\+)?json\b/i.test(contentType)

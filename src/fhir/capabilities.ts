@@ -52,7 +52,8 @@ function build({ base, version, date }: CapabilityOptions): unknown {
 }
 
 function resourceEntry(type: string): unknown {
-  const codes = interactions.map(({ code }) => code).filter((code) => !(type === 'AuditEvent' && code === 'delete'))
+  const keeps = type === 'AuditEvent'
+  const codes = interactions.map(({ code }) => code).filter((code) => !(keeps && code === 'delete'))
   return {
     type,
     profile: `http://hl7.org/fhir/StructureDefinition/${type}`,
@@ -63,7 +64,7 @@ function resourceEntry(type: string): unknown {
     conditionalCreate: true,
     conditionalRead: 'full-support',
     conditionalUpdate: true,
-    conditionalDelete: 'single',
+    conditionalDelete: keeps ? 'not-supported' : 'single',
     referencePolicy: ['literal', 'logical', 'local'],
     searchParam: searchParams(type).filter((param) => kindOf(param) !== null).map((param) => ({ name: param.code, type: param.kind }))
   }

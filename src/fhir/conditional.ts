@@ -1,4 +1,5 @@
 import { fault } from '../model/errors.ts'
+import type { FhirRequest } from '../model/interaction.ts'
 import { parseCriteria } from '../search/parse.ts'
 import { codesOf } from '../search/query.ts'
 import type { Seen } from '../store/ports.ts'
@@ -10,7 +11,7 @@ import type { Exchange } from './exchange.ts'
  */
 export async function conditionalMatch(exchange: Exchange, type: string, criteria: string): Promise<Seen | null> {
   // The lock's version is read before the search: a writer that comes between the two makes this commit a conflict.
-  await exchange.guarded.lock(`${type}?${normalised(criteria)}`)
+  await exchange.guarded.lock(`${type}?${normalised(type, criteria)}`)
   return uniqueMatch(exchange, type, criteria)
 }
 
@@ -24,6 +25,13 @@ export async function uniqueMatch(exchange: Exchange, type: string, criteria: st
 }
 
 /** The same criteria in another order, or encoded otherwise, take the same lock. */
-function normalised(criteria: string): string {
+function normalised(type: string, text: string): string {
+  const criteria = text.startsWith(`${type}?`) ? text.slice(type.length + 1) : text
   return JSON.stringify([...new URLSearchParams(criteria)].sort(([a, x], [b, y]) => (a < b ? -1 : a > b ? 1 : x < y ? -1 : 1)))
+}
+
+/** Criteria of a conditional update or delete: the query without what concerns the form of the answer. */
+export function criteriaOf(request: FhirRequest): string {
+  const pairs = request.params.filter(([name]) => name !== '_format' && name !== '_pretty')
+  return new URLSearchParams(pairs.map(([name, value]) => [name, value])).toString()
 }

@@ -54,10 +54,15 @@ export interface InteractionDefinition {
   readonly run: Run
 }
 
-/** Refuses parameters that this interaction does not know, by name. */
+/** Refuses parameters that this interaction does not know, by name, unless handling is lenient; and any that is given twice. */
 export function allowParams(request: FhirRequest, names: readonly string[]): void {
+  const seen = new Set<string>()
   for (const [name] of request.params) {
-    if (!names.includes(name)) throw fault(400, 'not-supported', 'This interaction does not know one of the parameters given; it knows ' + names.join(', '))
+    if (names.includes(name) ? seen.has(name) : !lenient(request)) {
+      const shown = /^[\w.:$[\]-]{1,64}$/.test(name) ? `The parameter ${name}` : 'A parameter'
+      throw fault(400, 'not-supported', `${shown} is ${seen.has(name) ? 'given twice' : 'unknown here'}; this interaction knows ${names.join(', ')}`)
+    }
+    seen.add(name)
   }
 }
 

@@ -17,7 +17,7 @@ import { transaction } from './bundle/transaction.ts'
 import { capabilities } from './capabilities.ts'
 import type { Bounds, Run, Site } from './exchange.ts'
 import { interactionOf } from './interactions/index.ts'
-import { errorReply, isPretty } from './reply.ts'
+import { errorReply } from './reply.ts'
 import type { Router } from './routes.ts'
 
 export interface FhirContext {
@@ -119,7 +119,7 @@ async function bundle(session: Session, request: FhirRequest): Promise<FhirRespo
   }
   const named: FhirRequest = { ...request, interaction: parsed.type }
   if (parsed.type === 'batch') return batch(session, named, parsed.entry)
-  return recorded(session, named, async (exchange) => bundleResponse('transaction', await transaction(exchange, parsed.entry), isPretty(request)))
+  return recorded(session, named, async (exchange) => bundleResponse(request, 'transaction', await transaction(exchange, parsed.entry)))
 }
 
 /** Each entry is a request of its own; writes commit with their own record, and one record at the end lists them all. */
@@ -129,13 +129,13 @@ async function batch(session: Session, request: FhirRequest, entries: readonly u
   const access: EntryAccess[] = []
   for (const entry of entriesOf(request, site(context, context.now()), entries)) {
     const { response, disclosed } = await batchEntry(session, entry.request)
-    responses.push(response)
+    responses.push(entry.method === 'HEAD' ? { ...response, body: null } : response)
     // An entry that names nothing is recorded by its refusal alone.
     const named = entry.request instanceof FhirError ? { ...request, type: null, id: null, params: [] } : entry.request
     access.push(entryAccess(named, response.status, disclosed))
   }
   await context.ledger.append(accessRecord({ at: context.now(), request, caller, status: 200, entries: access }))
-  return bundleResponse('batch', responses, isPretty(request))
+  return bundleResponse(request, 'batch', responses)
 }
 
 async function batchEntry(session: Session, request: FhirRequest | FhirError): Promise<Attempt> {

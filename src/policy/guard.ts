@@ -4,9 +4,11 @@
  */
 import { fault, notFound } from '../model/errors.ts'
 import { type Ref, refText, type Resource } from '../model/resource.ts'
+import { derivedTargets } from '../search/compartment.ts'
 import { matches } from '../search/match.ts'
 import { searchParam } from '../search/parameters.ts'
 import { and, or } from '../search/query.ts'
+import { isStray, referencesIn } from '../search/references.ts'
 import type { guarded, GuardedStore, Right, Row, SearchAsk, Seen } from '../store/ports.ts'
 import type { StagedStore } from '../store/staged-store.ts'
 import { type Grant, grantsFor, hiddenBy, isWholeTenant, maskOf, reachOf, writableOf } from './grants.ts'
@@ -107,9 +109,9 @@ function lens(policy: Policy, context: GuardContext) {
       const param = searchParam(ask.type, code)
       if (param !== undefined && hiddenBy(grants, param)) throw fault(403, 'forbidden', `The search parameter '${code}' reads elements that are hidden from this role`)
     }
-    const accept = (row: Row): boolean => {
+    const accept = (row: Row): boolean | null => {
       const shown = look(row, 's')
-      return shown !== undefined && (ask.filter.kind === 'all' || matches(ask.filter, shown.resource(), matchContext))
+      return shown === undefined ? null : (ask.filter.kind === 'all' || matches(ask.filter, shown.resource(), matchContext))
     }
     const filter = and([ask.filter, or(grants.map((grant) => grant.filter))])
     return { type: ask.type, reach: reachOf(grants), filter, accept, order: ask.order, after: ask.after, limit: ask.limit, scanRecordsMax: context.scanRecordsMax }
@@ -121,16 +123,23 @@ function lens(policy: Policy, context: GuardContext) {
 function writer(store: StagedStore, policy: Policy, eyes: Lens, context: GuardContext, reveal: (seen: Seen) => Seen): Pick<GuardedStore, 'create' | 'update' | 'remove'> {
   /** Stages what some of these grants allow as written; `rest` of the checks are theirs alone, so that two rules never combine to more than either. */
   async function stage(content: Resource, current: Row | undefined, grants: readonly Grant[], rest: (allowing: readonly Grant[]) => void): Promise<Seen> {
+    refuseStrays(content, context.base)
     const patients = await store.patientsOf(content)
     const row = store.stage({ current, content, deleted: false, patients })
     const allowing = grantsFor(grants, row, (filter) => matches(filter, row.resource(), { base: context.base }))
-    if (allowing.length === 0) throw fault(403, 'forbidden', 'The resource as written lies outside what this caller may write')
+    if (allowing.length === 0 || !(await seesSources(content, allowing))) throw fault(403, 'forbidden', 'The resource as written lies outside what this caller may write')
     if (current !== undefined && !current.deleted && !policy.move && differs(current.patients, patients)) {
       throw fault(403, 'forbidden', 'The change moves the resource to another patient, which needs the right to move')
     }
     rest(allowing)
     const shown = eyes.look(row, 'r')
     return shown === undefined ? eyes.seen(row, []) : reveal(shown)
+  }
+  /** What takes its patients from other records may point only at records that the caller sees: else hidden ones would answer unlike absent ones. */
+  async function seesSources(content: Resource, allowing: readonly Grant[]): Promise<boolean> {
+    const sources = allowing.some(isWholeTenant) ? [] : derivedTargets(content, context.base)
+    const rows = sources.length === 0 ? [] : await store.read(sources)
+    return rows.every((row) => row !== undefined && eyes.grantsOf(row, 'r').length > 0)
   }
   const createAs = (content: Resource, current: Row | undefined): Promise<Seen> =>
     stage(content, current, eyes.require(content.resourceType, 'c'), (allowing) => void merged(content, null, allowing))
@@ -184,6 +193,12 @@ const differs = (a: readonly string[], b: readonly string[]): boolean => [...a].
 
 function refuseSubsetted(resource: Resource): void {
   if (isSubsetted(resource)) throw fault(422, 'business-rule', 'A resource marked SUBSETTED is not whole and cannot be written', `${resource.resourceType}.meta.tag`)
+}
+
+/** A reference that only looks like one of ours would leave its patient out of the row's patients. */
+function refuseStrays(content: Resource, base: string): void {
+  const stray = referencesIn(content).find(({ reference }) => isStray(reference, base))
+  if (stray !== undefined) throw fault(422, 'value', 'A reference under the base of this server is Type/id or Type/id/_history/version', `${stray.path}.reference`)
 }
 
 function dropsLabel(current: Row, written: Resource): boolean {

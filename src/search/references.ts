@@ -20,8 +20,18 @@ export function parseReference(text: string, base: string): LocalReference | Url
   if (relative !== null) return relative
   if (text.startsWith('#')) return { url: text }
   if (!absolutePattern.test(text)) return null
-  const rest = text.startsWith(`${base}/`) ? text.slice(base.length + 1) : underBase(text, base)
+  const rest = underBase(text, base)
   return (rest === null ? null : parseRelative(rest)) ?? { url: text }
+}
+
+/**
+ * Whether a reference lies under our base and still names no resource (`…/Patient/b/`, `…//Patient/b`, `…/Patient/%62`, `…/Patient/b#x`). It
+ * reads like a patient's and would be nobody's.
+ */
+export function isStray(text: string, base: string): boolean {
+  if (!absolutePattern.test(text)) return false
+  const parsed = parseReference(text, base)
+  return parsed !== null && 'url' in parsed && underBase(text, base) !== null
 }
 
 /** The type that a reference says it points to, by its text alone; null where the text does not say. */
@@ -68,14 +78,16 @@ function parseRelative(text: string): LocalReference | null {
   return match === null || !isResourceType(match[1]!) ? null : { type: match[1]!, id: match[2]!, version: match[3] ?? null }
 }
 
-/** What follows the base in an absolute URL whose scheme or host is written another way; null for another server. */
+/** What follows the base in an absolute URL, however its scheme, host and dots are written; null for another server. */
 function underBase(text: string, base: string): string | null {
+  const start = `${base}/`
+  if (text.startsWith(start) && relativePattern.test(text.slice(start.length))) return text.slice(start.length)
   if (!/^https?:/i.test(text) || !URL.canParse(text) || !URL.canParse(base)) return null
   const url = new URL(text)
   const own = new URL(base)
   const prefix = `${own.pathname.replace(/\/$/, '')}/`
-  if (url.origin !== own.origin || url.search !== '' || url.hash !== '' || !url.pathname.startsWith(prefix)) return null
-  return url.pathname.slice(prefix.length)
+  if (url.origin !== own.origin || !url.pathname.startsWith(prefix)) return null
+  return url.pathname.slice(prefix.length) + url.search + url.hash
 }
 
 function pathText(steps: readonly (string | number)[]): string {

@@ -16,18 +16,23 @@ export async function blindQuery(options: BlindOptions, ask: FindAsk, planned: P
   const { ring, termsMax } = options
   const patients = anchor(ask, planned)
   const allOf: (readonly Term[])[] = []
-  if (patients !== null) {
-    if (patients.length === 0) return null
-    allOf.push(panelTerms(ring, ask.type, patients))
-  }
+  if (patients?.length === 0) return null
+  // Terms made under the patients' own keys name those patients already.
+  let named = patients === null
   for (const conjunct of planned.conjuncts) {
     const terms = await conjunctTerms(options, ask.type, conjunct, patients)
     if (terms === null || terms.length > termsMax) continue
     if (terms.length === 0) return null
     allOf.push(terms)
+    named ||= conjunct[0]?.level === 'patient'
   }
+  if (!named) allOf.unshift(panelTerms(ring, ask.type, patients!))
+  // The adapter takes a bounded number of sets; the smallest say most, and whatever is left out is confirmed after opening.
+  if (allOf.length > SETS_MAX) allOf.sort((a, b) => a.length - b.length).splice(SETS_MAX)
   return { type: ask.type, allOf, noneOf: [], order: ask.order, ...(planned.updated === null ? {} : { updated: planned.updated }) }
 }
+
+const SETS_MAX = 16
 
 function anchor(ask: FindAsk, planned: Plan): readonly string[] | null {
   if (ask.reach.kind === 'all') return planned.patients

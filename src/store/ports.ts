@@ -182,11 +182,12 @@ export interface FindAsk {
   readonly reach: Reach
   /** For planning only: the store confirms by `accept`, which sees policy and mask. */
   readonly filter: Filter
-  readonly accept: (row: Row) => boolean | Promise<boolean>
+  /** null: hidden from the caller, so that it does not count against `scanRecordsMax` either. */
+  readonly accept: (row: Row) => boolean | null | Promise<boolean | null>
   readonly order: 'newest' | 'oldest'
   readonly after: Position | null
   readonly limit: number
-  /** Rows inside the reach that may be opened; past it: FhirError 422 too-costly. */
+  /** Rows that the caller sees and that do not match; past it: FhirError 422 too-costly. */
   readonly scanRecordsMax: number
 }
 

@@ -8,7 +8,7 @@ import { type Bytes, type Ref, refText, type Resource } from '../model/resource.
 import { compartmentPatients, derivedTargets } from '../search/compartment.ts'
 import { termAsks } from '../search/extract.ts'
 import { derivedFrom } from './derived.ts'
-import type { DocumentPut, Put, ResourceCommit, ResourceStore, ResourceWrite, Row, Term, Written } from './ports.ts'
+import { type DocumentPut, type Put, type ResourceCommit, type ResourceStore, type ResourceWrite, type Row, StoreTooCostly, type Term, type Written } from './ports.ts'
 import type { SealedStoreOptions } from './sealed-options.ts'
 
 type Read = (refs: readonly Ref[]) => Promise<readonly (Row | undefined)[]>
@@ -67,9 +67,9 @@ async function commitResources(options: SealedStoreOptions, store: ResourceStore
   const outbox = [await commit.audit(written)]
   const expect = commit.expect.map(({ ref, version }) => ({ key: ring.recordKey(ref.type, ref.id), version }))
   const locks: DocumentPut[] = commit.locks.map(({ criteria, version }) => ({ name: ring.documentName('lock', criteria), expect: version, expires: null, sealed: random(1) }))
-  const result = await records.commit({
+  const result = await costly(records.commit({
     id: random(16), expect, expectDocuments: [generation], puts, rewrites, erase: [], documents: [...locks, ...sealer.keyDocuments()], outbox
-  })
+  }))
   if (result.kind === 'conflict') {
     sealer.dropped()
     ring.recheck()
@@ -77,6 +77,16 @@ async function commitResources(options: SealedStoreOptions, store: ResourceStore
   }
   sealer.adopted()
   return { kind: 'done', written }
+}
+
+/** What is too large for the store is the client's fault, and stays so on every try. */
+async function costly<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await work
+  } catch (error) {
+    if (error instanceof StoreTooCostly) throw fault(413, 'too-long', 'The resource or transaction is larger than the store takes at once')
+    throw error
+  }
 }
 
 /** Seals resources under their patients' keys; keys made on the way are put in the same commit and adopted when it is done. */

@@ -34,9 +34,17 @@ export function sealedStore(options: SealedStoreOptions): ResourceStore {
     },
     async versions(ref, before, limit) {
       await ring.refresh()
-      const found = await records.versions(ring.recordKey(ref.type, ref.id), before, limit)
-      const rows = await Promise.all(found.map((stored) => openRow(stored)))
-      return rows.filter((row) => row !== undefined)
+      const key = ring.recordKey(ref.type, ref.id)
+      const rows: Row[] = []
+      // A version whose key was erased is passed over, so a page with fewer rows than asked is not yet the end.
+      for (let from = before; rows.length < limit; ) {
+        const page: readonly Stored[] = await records.versions(key, from, Math.min(1000, limit - rows.length))
+        for (const row of await Promise.all(page.map((stored) => openRow(stored)))) if (row !== undefined) rows.push(row)
+        const last = page.at(-1)
+        if (last === undefined || last.version === 1) break
+        from = last.version
+      }
+      return rows
     },
     find: (ask) => find(options, store, openRow, ask),
     async lockVersion(criteria) {
@@ -76,7 +84,7 @@ function rowOf(stored: Stored, opened: Opened, parse: (bytes: Uint8Array) => unk
   }
 }
 
-/** Rows of one type that `accept` confirms, in order, bounded by the rows of the caller's reach that had to be opened. */
+/** Rows of one type that `accept` confirms, in order, bounded by the rows that the caller sees and that had to be opened in vain. */
 async function find(options: SealedStoreOptions, store: ResourceStore, openRow: OpenRow, ask: FindAsk): Promise<Found> {
   await options.ring.refresh()
   const planned = plan(ask.type, ask.filter, { base: options.base, termsMax: options.termsMax })
@@ -96,11 +104,12 @@ async function find(options: SealedStoreOptions, store: ResourceStore, openRow: 
     for (const stored of page.records) {
       const row = await openRow(stored)
       if (row === undefined || row.type !== ask.type || !inReach(ask.reach, row)) continue
-      if (await ask.accept(row)) {
+      const accepted = await ask.accept(row)
+      if (accepted) {
         if (rows.length === ask.limit) return { rows, next: last }
         rows.push(row)
         last = { updated: stored.updated, key: stored.key }
-      } else if (++refused > ask.scanRecordsMax) throw tooCostly(planned)
+      } else if (accepted !== null && ++refused > ask.scanRecordsMax) throw tooCostly(planned)
       if (performance.now() - breath > 10) {
         await new Promise(setImmediate)
         breath = performance.now()

@@ -3,7 +3,7 @@
  * carries the versions that were read as its preconditions. The guard stands above it, so staged rows pass the same policy.
  */
 import { type Ref, refText, type Resource } from '../model/resource.ts'
-import type { FindAsk, Found, ResourceCommit, ResourceStore, ResourceWrite, Row } from './ports.ts'
+import type { FindAsk, Found, Position, ResourceCommit, ResourceStore, ResourceWrite, Row } from './ports.ts'
 import { inReach } from './reach.ts'
 
 export interface StagedStore extends Omit<ResourceStore, 'commit' | 'patientsOf'> {
@@ -81,14 +81,31 @@ function stamped(resource: Resource, version: number, updated: number): Resource
   return { resourceType, id: id!, meta: { versionId: String(version), lastUpdated: new Date(updated).toISOString(), ...kept }, ...rest }
 }
 
+/** `next` of a page after which no position exists: the rows that follow are staged and have none yet. */
+export const NO_POSITION: Position = { updated: 0, key: new Uint8Array(0) }
+
 async function find(store: ResourceStore, staged: readonly Row[], note: (ref: Ref, row: Row) => void, ask: FindAsk): Promise<Found> {
   const mine = staged.filter((row) => row.type === ask.type)
+  if (mine.length === 0) return noted(await store.find(ask), note)
   const hidden = new Set(mine.map((row) => row.id))
-  const found = await store.find(mine.length === 0 ? ask : { ...ask, accept: (row) => !hidden.has(row.id) && ask.accept(row) })
-  for (const row of found.rows) note({ type: row.type, id: row.id }, row)
-  if (mine.length === 0 || ask.after !== null) return found
+  const stored: FindAsk = { ...ask, accept: (row) => !hidden.has(row.id) && ask.accept(row) }
   const rows: Row[] = []
-  for (const row of mine) if (!row.deleted && inReach(ask.reach, row) && (await ask.accept(row))) rows.push(row)
-  const all = ask.order === 'newest' ? [...rows.reverse(), ...found.rows] : [...found.rows, ...rows]
-  return { rows: all.slice(0, ask.limit), next: found.next }
+  for (const row of ask.after === null ? mine : []) if (!row.deleted && inReach(ask.reach, row) && (await ask.accept(row))) rows.push(row)
+  if (rows.length === 0) return noted(await store.find(stored), note)
+  // What is staged is newer than all that is stored.
+  if (ask.order === 'oldest') {
+    const found = noted(await store.find(stored), note)
+    const fits = found.rows.length + rows.length <= ask.limit
+    return found.next !== null ? found : { rows: [...found.rows, ...rows].slice(0, ask.limit), next: fits ? null : NO_POSITION }
+  }
+  const room = ask.limit - rows.length
+  if (room < 0) return { rows: rows.reverse().slice(0, ask.limit), next: NO_POSITION }
+  const found = noted(await store.find({ ...stored, limit: Math.max(1, room) }), note)
+  if (room === 0) return { rows: rows.reverse(), next: found.rows.length === 0 ? null : NO_POSITION }
+  return { rows: [...rows.reverse(), ...found.rows], next: found.next }
+}
+
+function noted(found: Found, note: (ref: Ref, row: Row) => void): Found {
+  for (const row of found.rows) note({ type: row.type, id: row.id }, row)
+  return found
 }

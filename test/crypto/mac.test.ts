@@ -16,6 +16,7 @@ describe('HMAC', () => {
       for (const text of texts) {
         expect(hex(hmac256(key, text))).toBe(createHmac('sha256', key).update(text).digest('hex'))
         expect(hex(hmac512(key, text))).toBe(createHmac('sha512', key).update(text).digest('hex'))
+        expect(hex(hmac256(key, Buffer.from(text)))).toBe(createHmac('sha256', key).update(text).digest('hex'))
       }
     }
   })

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { FhirError } from '../../src/model/errors.ts'
-import { parseJson } from '../../src/model/json.ts'
+import { parseJson, parseOwnJson } from '../../src/model/json.ts'
 import { dataDir } from '../data.ts'
 
 const bounds = { depthMax: 100 }
@@ -108,6 +108,30 @@ describe.skipIf(folder === null)('parseJson on real bundles', () => {
       const value = JSON.stringify(parseJson(bytes, bounds))
       expect(JSON.parse(value)).toEqual(JSON.parse(bytes.toString('utf8')))
       expect(value.match(/:\d+\.\d*0[,}]/g)?.length).toBe(bytes.toString('utf8').match(/: \d+\.\d*0[,\s}]/g)?.length)
+    }
+  })
+})
+
+describe('parseOwnJson', () => {
+  const NUMBERS = [
+    '0', '-0', '1.0', '1.50', '0.10', '-7.0', '10', '100', '1e3', '1E-7', '0.000001', '0.0000001', '123456789012345', '1234567890123456', '12345678901234567890',
+    '123456789.123456', '1234567890.1', '99999999999999.95', '0.1234567', '0.30000000000000004', '-0.5', '-0.0', '5e-324'
+  ]
+  const stored = (text: string): Buffer => Buffer.from(JSON.stringify(parse(text)))
+  it.each(NUMBERS)('gives %s back as it was written, wherever it stands', (number) => {
+    for (const text of [`[${number}]`, `{"value":${number}}`, `{"a":[1,${number},2]}`, `{"a":"x","b":${number},"c":"y"}`]) {
+      expect(JSON.stringify(parseOwnJson(stored(text)))).toBe(text)
+    }
+  })
+
+  it('gives what parseJson gives for every length of whole and decimal part', () => {
+    for (let whole = 1; whole <= 20; whole++) {
+      for (let decimals = 0; decimals <= 12; decimals++) {
+        for (const digit of ['1', '9', '5']) {
+          const text = `{"v":-${digit.repeat(whole)}${decimals === 0 ? '' : `.${'3'.repeat(decimals)}`}}`
+          expect(JSON.stringify(parseOwnJson(stored(text)))).toBe(text)
+        }
+      }
     }
   })
 })

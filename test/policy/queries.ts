@@ -4,8 +4,11 @@ import { componentParams, searchParams, type TypedValue, values } from '../../sr
 import type { SearchParam } from '../../src/search/query.ts'
 import { kindOf } from '../../src/search/types/special.ts'
 import type { Json } from '../harness.ts'
+import { hiddenFromA } from './mixed.ts'
+import { type Ask, B, ofPatients, rowsOf } from './world.ts'
 
 export interface Query {
+  readonly type: string
   readonly code: string
   /** `code=value`, encoded. */
   readonly text: string
@@ -19,13 +22,13 @@ export function queriesOf(type: string, rows: readonly Resource[]): readonly Que
     const kind = kindOf(param)
     if (kind === null) return []
     const found = new Set(rows.flatMap((row) => values(param, row).flatMap((typed) => textsOf(param, typed))))
-    const query = (name: string, value: string, plain = false): Query => ({ code: param.code, text: `${name}=${encodeURIComponent(value)}`, plain })
+    const query = (name: string, value: string, plain = false): Query => ({ type, code: param.code, text: `${name}=${encodeURIComponent(value)}`, plain })
     const queries = [query(`${param.code}:missing`, 'true'), query(`${param.code}:missing`, 'false')]
     for (const value of found) {
       queries.push(query(param.code, value, true))
-      for (const modifier of Object.keys(kind.modifiers)) queries.push(query(`${param.code}:${modifier}`, modifier === 'of-type' ? `urn:t|MR|${value.split('|').at(-1)}` : value))
+      for (const modifier of Object.keys(kind.modifiers).filter((each) => each !== 'of-type' || param.code === 'identifier')) queries.push(query(`${param.code}:${modifier}`, modifier === 'of-type' ? `urn:t|MR|${value.split('|').at(-1)}` : value))
       if (['date', 'number', 'quantity'].includes(param.kind)) for (const prefix of ['ge', 'le', 'ne', 'sa']) queries.push(query(param.code, prefix + value))
-      if (param.kind === 'reference') queries.push(query(param.code, value.split('/').at(-1)!))
+      if (param.kind === 'reference' && value.includes('/')) queries.push(query(param.code, value.split('/').at(-1)!))
     }
     return queries
   })
@@ -55,3 +58,19 @@ function leaves(kind: SearchParam['kind'], value: Json): readonly string[] {
 
 const token = ({ system, code }: Json): string => (system === undefined ? code ?? '' : `${system}|${code}`)
 const identifier = ({ system, value }: Json): string => (system === undefined || !system.includes(':') ? value : `${system}|${value}`)
+
+/** Types of the generated searches. AuditEvent is the ledger's, which grows with every request: leaks-audit.test.ts. */
+export const types: readonly string[] = ['Patient', ...ofPatients].filter((type) => type !== 'AuditEvent')
+export const hiddenRows: readonly Resource[] = [...rowsOf(B), ...hiddenFromA]
+export const queries: readonly Query[] = types.flatMap((type) => queriesOf(type, hiddenRows.filter(({ resourceType }) => resourceType === type)))
+export const plain: readonly Query[] = queries.filter((query) => query.plain)
+
+export const urlOf = ({ type, text }: Query, rest = ''): string => `${type}?${text}${rest}`
+
+export const slices = <T>(items: readonly T[], size: number): readonly (readonly T[])[] =>
+  Array.from({ length: Math.ceil(items.length / size) }, (_, at) => items.slice(at * size, at * size + size))
+
+/** One batch of GETs. */
+export const batchOf = (urls: readonly string[]): Ask => ({
+  method: 'POST', path: '', body: { resourceType: 'Bundle', type: 'batch', entry: urls.map((url) => ({ request: { method: 'GET', url } })) }
+})

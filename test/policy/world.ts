@@ -10,6 +10,7 @@ import { vi } from 'vitest'
 import type { Resource } from '../../src/model/resource.ts'
 import { allTypes, classify } from '../../src/search/classification.ts'
 import { type Claims, type Harness, type Json, startHarness, SYSTEM } from '../harness.ts'
+import { gain, hiddenFromA, lose, seenByA } from './mixed.ts'
 import { makeRow, type Owner } from './rows.ts'
 
 export const BASE = 'http://clinic.test/fhir/R4'
@@ -136,6 +137,27 @@ export async function at<T>(minute: number, work: () => Promise<T>): Promise<T> 
   }
 }
 
+/** The world of the leak tests: every type of row of A, of B and of nobody, and the mixed ones of mixed.ts. */
+export const openLeakWorld = (settings: Readonly<Record<string, string>> = {}): Promise<Twins> => openTwins(async (side) => {
+  await at(-9, async () => {
+    await side.load([...rowsOfNobody(), ...rowsOf(A)])
+    await gain(side)
+  })
+  await at(-5, () => side.load(seenByA))
+  await at(-4, async () => {
+    await side.load([{ ...makeRow('Condition', A), id: 'a-gone' }])
+    await side.remove('Condition/a-gone')
+  })
+}, async (side) => {
+  // Before, between and after what A sees.
+  await at(-10, () => side.load(rowsOf(B)))
+  await at(-7, () => side.load(hiddenFromA))
+  await at(-3, async () => {
+    await lose(side)
+    await side.load(restrictedRows())
+  })
+}, settings)
+
 /** Types whose records are some patient's. */
 export const ofPatients: readonly string[] = allTypes.filter((type) => ['compartment', 'derived'].includes(classify(type)!.kind) || type === 'Device' || type === 'Slot')
 const restricted = allTypes.filter((type) => classify(type)!.kind === 'restricted' && type !== 'OperationOutcome')
@@ -164,10 +186,17 @@ export function shown(reply: Reply): string {
 export async function differences(twins: Twins, claims: Claims, asks: readonly Ask[], oneByOne = false): Promise<readonly string[]> {
   const found: string[] = []
   await inTurns(asks, oneByOne ? 1 : 12, async (ask) => {
-    const [full, bare] = (await Promise.all([twins.full.ask(claims, ask), twins.bare.ask(claims, ask)])).map(shown)
-    if (full !== bare) found.push(`${ask.method ?? 'GET'} ${ask.path} ${JSON.stringify(ask.headers ?? {})}\nwith:    ${full}\nwithout: ${bare}`)
+    const [full, bare] = (await Promise.all([twins.full.ask(claims, ask), twins.bare.ask(claims, ask)])).map(shown) as [string, string]
+    if (full !== bare) found.push(`${ask.method ?? 'GET'} ${ask.path} ${JSON.stringify(ask.headers ?? {})} ${unlike(full, bare)}`)
   })
-  return found.map((text) => text.slice(0, 3000))
+  return found
+}
+
+/** Where two texts part. */
+function unlike(full: string, bare: string): string {
+  let from = 0
+  while (full[from] === bare[from]) from++
+  return `with: …${full.slice(Math.max(0, from - 60), from + 160)}… without: …${bare.slice(Math.max(0, from - 60), from + 160)}…`
 }
 
 /** Each item once, so many at a time. */

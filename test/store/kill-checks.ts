@@ -1,11 +1,9 @@
 /** What must hold after a restart, whatever the moment of the kill. Each check returns what it found wrong, in words. */
-import { entryOpener, logOfEntry } from '../../src/audit/entry.ts'
-import { unstamped } from '../../src/audit/stamp.ts'
-import type { Bytes } from '../../src/model/resource.ts'
 import type { System } from '../../src/system.ts'
 import { askAt } from '../child.ts'
 import type { Json, Reply } from '../harness.ts'
 import { type Client, createOnce, type Fate, type Notes, SYSTEM_URI, TRANSACTION_ENTRIES, type Version } from './kill-load.ts'
+import { accessRecords } from './ledger-read.ts'
 
 /** Every acknowledged version is there; a version beyond them is the one that was in flight, whole. Afterwards the notes say what is. */
 export async function fateFaults(client: Client, fates: Iterable<Fate>): Promise<readonly string[]> {
@@ -61,29 +59,10 @@ export async function createFaults(client: Client, creates: Notes['creates']): P
   })
 }
 
-/** The store gives no more at once; where more wait, some ids are missing until they are numbered. */
-const WAITING_MAX = 1000
-
 /** Ids of answered requests that no entry of the ledger, numbered or waiting, bears. */
 export async function unrecorded(system: System, answered: Iterable<string>): Promise<readonly string[]> {
-  const recorded = new Set<string>()
-  const opener = entryOpener(system.ring)
-  // Waiting entries first: what is numbered in between is then found in the log.
-  for (const waiting of [await system.records.outbox(WAITING_MAX), await system.ledgerStore.pending(WAITING_MAX)]) {
-    for (const { id, sealed } of waiting) recorded.add((await opener.open(logOfEntry(sealed)!, id, sealed)).requestId)
-  }
-  for (const log of await system.ledgerStore.logs()) await readLog(system, log, async (id, sealed) => recorded.add((await opener.open(log, id, unstamped(sealed))).requestId))
+  const recorded = new Set((await accessRecords(system)).map((record) => record.requestId))
   return [...answered].filter((id) => !recorded.has(id))
-}
-
-async function readLog(system: System, log: Bytes, take: (id: Bytes, sealed: Bytes) => Promise<unknown>): Promise<void> {
-  for (let from = 1; ;) {
-    const batch = await system.ledgerStore.entries(log, from, 1000, 'oldest')
-    for (const { id, sealed } of batch) await take(id, sealed)
-    const last = batch.at(-1)
-    if (last === undefined) return
-    from = last.seq + 1
-  }
 }
 
 const AT_ONCE = 8

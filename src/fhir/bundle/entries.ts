@@ -2,9 +2,9 @@
 import { fault, FhirError } from '../../model/errors.ts'
 import type { FhirRequest } from '../../model/interaction.ts'
 import { parseJson } from '../../model/json.ts'
-import type { Resource } from '../../model/resource.ts'
 import { parsePairs } from '../query-string.ts'
 import type { Router } from '../routes.ts'
+import { validateResource } from '../validate/validate.ts'
 
 export interface Entry {
   readonly index: number
@@ -22,7 +22,8 @@ export function bundleIn(request: FhirRequest, options: { readonly jsonDepthMax:
   if (value.type !== 'batch' && value.type !== 'transaction') throw fault(400, 'value', 'A Bundle posted here is a batch or a transaction', 'Bundle.type')
   const entry = value.entry ?? []
   if (!Array.isArray(entry)) throw fault(400, 'structure', 'Bundle.entry must be an array', 'Bundle.entry')
-  if (entry.length > options.entriesMax) throw fault(413, 'too-long', `A Bundle may have ${options.entriesMax} entries`, 'Bundle.entry')
+  if (entry.length > options.entriesMax) throw fault(413, 'too-long', `A Bundle may have ${options.entriesMax} entries (ENTRIES_MAX)`, 'Bundle.entry')
+  validateResource(value, 'Bundle', { entryResources: false })
   return { type: value.type, entry }
 }
 
@@ -51,11 +52,15 @@ function entryRequest(
   if (typeof url !== 'string' || url === '') return fault(400, 'required', 'An entry needs request.url', `${where}.url`)
   if (!/^(GET|HEAD|POST|PUT|DELETE)$/.test(entry.method)) return fault(400, 'not-supported', 'An entry is a GET, HEAD, POST, PUT or DELETE', `${where}.method`)
   const relative = url.startsWith(`${base}/`) ? url.slice(base.length) : url.startsWith('/') ? url : `/${url}`
+  if (/^\/[A-Za-z][A-Za-z0-9+.-]*:/.test(relative)) return fault(400, 'value', 'The URL of an entry is not one of this server', `${where}.url`)
   const [path = '', query = ''] = split(relative, '?')
   try {
     const routed = { ...router.route(entry.method, path), params: parsePairs(query, paramsMax) }
     if (routed.interaction === 'batch' || routed.interaction === 'transaction' || routed.interaction === 'capabilities') {
       return fault(400, 'not-supported', 'An entry names a resource or a type', `${where}.url`)
+    }
+    if (entry.resource !== undefined && routed.interaction !== 'create' && routed.interaction !== 'update') {
+      return fault(400, 'invalid', 'Only a create or an update carries a resource', `Bundle.entry[${entry.index}].resource`)
     }
     const headers = {
       ...text('ifMatch', entry.line.ifMatch), ...text('ifNoneMatch', entry.line.ifNoneMatch), ...text('ifNoneExist', entry.line.ifNoneExist),
@@ -68,8 +73,7 @@ function entryRequest(
   }
 }
 
-/** One entry of the response, put together without parsing what is sent. */
-export function isObject(value: unknown): value is Record<string, unknown> {
+function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
@@ -79,5 +83,3 @@ function split(value: string, mark: string): [string, string] {
   const at = value.indexOf(mark)
   return at < 0 ? [value, ''] : [value.slice(0, at), value.slice(at + 1)]
 }
-
-export type { Resource }

@@ -4,81 +4,54 @@
  */
 import { fault, FhirError } from '../../model/errors.ts'
 import type { FhirRequest, FhirResponse } from '../../model/interaction.ts'
-import { type Ref, refText, type Resource } from '../../model/resource.ts'
-import { classify } from '../../search/classification.ts'
-import { matches } from '../../search/match.ts'
-import { parseCriteria } from '../../search/parse.ts'
-import { conditionalMatch } from '../conditional.ts'
+import { type Ref, refText } from '../../model/resource.ts'
+import { derivedTargets } from '../../search/compartment.ts'
+import { conditionalMatch, criteriaOf } from '../conditional.ts'
 import { type Exchange, preferred } from '../exchange.ts'
 import { interactionOf } from '../interactions/index.ts'
-import { etag } from '../reply.ts'
-import { validateResource } from '../validate/validate.ts'
+import { writeReply } from '../interactions/write.ts'
+import { type Draft, draft } from './drafts.ts'
 import { type Entry, entriesOf } from './entries.ts'
-import { conditionalReferences, linkEntries, resolveConditional, rewriteStrings } from './references.ts'
-
-/** A POST or PUT on its way: where it goes and what it holds. */
-interface Draft {
-  readonly entry: Entry
-  readonly request: FhirRequest
-  readonly ref: Ref
-  /** Null: a conditional create that found its match, so nothing is written. */
-  resource: Resource | null
-}
+import { conditionalReferences, linkConditional, linkEntries, resolveConditional } from './references.ts'
 
 export async function transaction(exchange: Exchange, bundle: readonly unknown[]): Promise<readonly FhirResponse[]> {
   const entries = entriesOf(exchange.request, exchange.site, bundle)
   const responses = new Array<FhirResponse>(entries.length)
   for (const entry of entries) if (entry.request instanceof FhirError) throw located(entry, entry.request)
-  for (const entry of of(entries, ['DELETE'])) responses[entry.index] = await runEntry(exchange, entry, entry.request as FhirRequest)
+  const written = new Set<string>()
+  for (const entry of by(entries, 'delete')) responses[entry.index] = await atEntry(entry, () => remove(exchange, entry, written))
   const drafts: Draft[] = []
-  for (const entry of of(entries, ['POST', 'PUT'])) {
-    const request = entry.request as FhirRequest
-    if (request.interaction === 'create' || request.interaction === 'update') drafts.push(await atEntry(entry, () => draft(exchange, entry, request, drafts)))
-    else responses[entry.index] = await runEntry(exchange, entry, request)
-  }
-  refuseDoubles(drafts, of(entries, ['DELETE']))
+  for (const entry of [...by(entries, 'create'), ...by(entries, 'update')]) drafts.push(await atEntry(entry, () => draft(exchange, entry, drafts)))
+  for (const { entry, ref, resource } of drafts) if (resource !== null) noteWritten(written, ref, entry)
   await link(exchange, drafts)
-  for (const item of inWritingOrder(drafts)) responses[item.entry.index] = await atEntry(item.entry, () => write(exchange, item))
-  for (const entry of of(entries, ['GET', 'HEAD'])) responses[entry.index] = await runEntry(exchange, entry, entry.request as FhirRequest)
+  for (const item of inWritingOrder(drafts, exchange.site.base)) responses[item.entry.index] = await atEntry(item.entry, () => write(exchange, item))
+  for (const entry of entries) responses[entry.index] ??= await atEntry(entry, () => runEntry(exchange, entry.request as FhirRequest, entry.method))
   return responses
 }
 
-const of = (entries: readonly Entry[], methods: readonly string[]): readonly Entry[] => entries.filter((entry) => methods.includes(entry.method))
+const by = (entries: readonly Entry[], interaction: string): readonly Entry[] => entries.filter((entry) => (entry.request as FhirRequest).interaction === interaction)
 
-async function runEntry(exchange: Exchange, entry: Entry, request: FhirRequest): Promise<FhirResponse> {
-  return atEntry(entry, () => interactionOf(request.interaction)!.run({ ...exchange, request }))
+async function runEntry(exchange: Exchange, request: FhirRequest, method: string): Promise<FhirResponse> {
+  const response = await interactionOf(request.interaction)!.run({ ...exchange, request })
+  return method === 'HEAD' ? { ...response, body: null } : response
 }
 
-/** The place of a POST or PUT entry: a fresh id, the id it names, or that of its conditional match. */
-async function draft(exchange: Exchange, entry: Entry, request: FhirRequest, earlier: readonly Draft[]): Promise<Draft> {
+/** No two entries may write one resource, whether they name it by id or by criteria. */
+function noteWritten(written: Set<string>, ref: Ref, entry: Entry): void {
+  if (written.has(refText(ref))) throw fault(400, 'duplicate', 'A resource is written by two entries', `Bundle.entry[${entry.index}]`)
+  written.add(refText(ref))
+}
+
+async function remove(exchange: Exchange, entry: Entry, written: Set<string>): Promise<FhirResponse> {
+  const request = entry.request as FhirRequest
   const type = request.type!
-  exchange.guarded.require(type, request.interaction === 'create' ? 'c' : 'u')
-  if (request.body === null || !('resource' in request.body)) throw fault(400, 'required', 'The entry needs a resource')
-  const resource = validateResource(request.body.resource, type)
-  const criteria = request.interaction === 'create' ? request.headers.ifNoneExist : request.id === null ? new URLSearchParams(request.params.map(([n, v]) => [n, v])).toString() : undefined
-  if (criteria !== undefined) {
-    const match = (await conditionalMatch(exchange, type, criteria))?.row.id ?? ownMatch(exchange, type, criteria, earlier)
-    if (match !== undefined) return { entry, request, ref: { type, id: match }, resource: request.interaction === 'create' ? null : { ...resource, id: match } }
+  if (request.id !== null) noteWritten(written, { type, id: request.id }, entry)
+  else {
+    exchange.guarded.require(type, 'd')
+    const match = await conditionalMatch(exchange, type, criteriaOf(request))
+    if (match !== null) noteWritten(written, match.row, entry)
   }
-  if (request.interaction === 'update' && request.id !== null && resource.id !== request.id) throw fault(400, 'invalid', 'The id of the resource must be the id of the URL')
-  const id = request.id ?? (request.interaction === 'update' ? resource.id : undefined) ?? exchange.site.newId()
-  return { entry, request, ref: { type, id }, resource: { ...resource, id } }
-}
-
-/** If-None-Exist also finds what an earlier entry of the same bundle is about to write. */
-function ownMatch(exchange: Exchange, type: string, criteria: string, earlier: readonly Draft[]): string | undefined {
-  const { site } = exchange
-  const filter = parseCriteria(type, criteria, { base: site.base, ...site.bounds, lenient: false, now: () => site.now })
-  return earlier.find((item) => item.resource !== null && item.ref.type === type && matches(filter, item.resource, { base: site.base }))?.ref.id
-}
-
-function refuseDoubles(drafts: readonly Draft[], deletes: readonly Entry[]): void {
-  const seen = new Set(deletes.map((entry) => entry.request as FhirRequest).filter((request) => request.id !== null).map((request) => `${request.type}/${request.id}`))
-  for (const { ref, resource, entry } of drafts) {
-    if (resource === null) continue
-    if (seen.has(refText(ref))) throw fault(400, 'duplicate', 'A resource is written by two entries', `Bundle.entry[${entry.index}]`)
-    seen.add(refText(ref))
-  }
+  return runEntry(exchange, request, entry.method)
 }
 
 async function link(exchange: Exchange, drafts: readonly Draft[]): Promise<void> {
@@ -88,12 +61,8 @@ async function link(exchange: Exchange, drafts: readonly Draft[]): Promise<void>
     if (places.has(entry.fullUrl)) throw fault(400, 'duplicate', 'Two entries have one fullUrl', `Bundle.entry[${entry.index}].fullUrl`)
     places.set(entry.fullUrl, ref)
   }
-  const own: Resource[] = []
-  for (const item of drafts) {
-    if (item.resource === null) continue
-    item.resource = linkEntries(item.resource, places)
-    own.push(item.resource)
-  }
+  for (const item of drafts) if (item.resource !== null) item.resource = linkEntries(item.resource, places, item.entry.fullUrl)
+  const own = drafts.flatMap(({ resource }) => (resource === null ? [] : [resource]))
   const resolved = new Map<string, string>()
   for (const item of drafts) {
     if (item.resource === null) continue
@@ -101,36 +70,41 @@ async function link(exchange: Exchange, drafts: readonly Draft[]): Promise<void>
     for (const text of conditional) {
       if (!resolved.has(text)) resolved.set(text, await atEntry(item.entry, () => resolveConditional(exchange, text, own)))
     }
-    if (conditional.length > 0) item.resource = rewriteStrings(item.resource, (text, key) => (key === 'reference' ? resolved.get(text) : undefined)) as Resource
+    if (conditional.length > 0) item.resource = linkConditional(item.resource, resolved)
   }
 }
 
-/** What takes its patients from other resources is staged after them. */
-const inWritingOrder = (drafts: readonly Draft[]): readonly Draft[] =>
-  [...drafts.filter((item) => !isDerived(item)), ...drafts.filter(isDerived)]
-
-const isDerived = (item: Draft): boolean => (classify(item.ref.type)?.from.length ?? 0) > 0
-
-async function write(exchange: Exchange, item: Draft): Promise<FhirResponse> {
-  const { guarded, site } = exchange
-  const { ref, request } = item
-  if (item.resource === null) {
-    const seen = await guarded.read(ref)
-    return entryReply(exchange, site.base, ref, seen?.row.version ?? 1, 200, seen === undefined ? null : { updated: seen.row.updated, json: seen.json() })
+/** What takes its patients from other resources of the bundle is staged after them, at any depth and in any order of the entries. */
+function inWritingOrder(drafts: readonly Draft[], base: string): readonly Draft[] {
+  const known = new Map(drafts.flatMap((item) => (item.resource === null ? [] : [[refText(item.ref), item] as const])))
+  const order: Draft[] = []
+  const met = new Set<Draft>()
+  const open = [...drafts].reverse().map((item) => ({ item, ready: false }))
+  for (let top = open.pop(); top !== undefined; top = open.pop()) {
+    if (top.ready) order.push(top.item)
+    if (top.ready || met.has(top.item)) continue
+    met.add(top.item)
+    open.push({ item: top.item, ready: true })
+    for (const target of top.item.resource === null ? [] : derivedTargets(top.item.resource, base)) {
+      const before = known.get(refText(target))
+      if (before !== undefined && !met.has(before)) open.push({ item: before, ready: false })
+    }
   }
-  if (request.interaction === 'create') {
-    const seen = await guarded.create(item.resource, ref.id)
-    return entryReply(exchange, site.base, ref, seen.row.version, 201, { updated: seen.row.updated, json: seen.json() })
-  }
-  const run = interactionOf('update')!.run
-  return run({ ...exchange, request: { ...request, id: ref.id, params: [], body: { resource: item.resource }, headers: { prefer: 'return=minimal', ...request.headers } } })
+  return order
 }
 
-function entryReply(exchange: Exchange, base: string, ref: Ref, version: number, status: number, content: { updated: number; json: Uint8Array } | null): FhirResponse {
-  const headers: Record<string, string> = { location: `${base}/${refText(ref)}/_history/${version}`, etag: etag(version) }
-  if (content !== null) headers['last-modified'] = new Date(content.updated).toUTCString()
-  const whole = preferred(exchange.request) === 'representation'
-  return { status, headers, body: whole && content !== null ? content.json : null }
+/** Answers are short unless `Prefer` asks for more. */
+async function write(exchange: Exchange, { entry, ref, resource, found, isNew }: Draft): Promise<FhirResponse> {
+  const given = entry.request as FhirRequest
+  const request: FhirRequest = { ...given, headers: { ...given.headers, prefer: preferred(given) === null ? 'return=minimal' : given.headers.prefer! } }
+  if (resource === null) {
+    const seen = found ?? (await exchange.guarded.read(ref))
+    if (seen === undefined) throw fault(403, 'forbidden', 'What matches the criteria is not for this caller to read')
+    return writeReply({ ...exchange, request }, seen, 200, 'Nothing was written: a resource matches the criteria')
+  }
+  if (isNew === 'own-id') return writeReply({ ...exchange, request }, await exchange.guarded.create(resource, ref.id), 201)
+  const headers = isNew === 'given-id' ? { ...request.headers, ifNoneMatch: '*' } : request.headers
+  return interactionOf('update')!.run({ ...exchange, request: { ...request, headers, id: ref.id, params: [], body: { resource } } })
 }
 
 /** Puts the entry's path before that of each issue. */

@@ -21,9 +21,9 @@ export const historyInstance: InteractionDefinition = {
     if (versions.length === 0 && before === null) throw notFound()
     const rows = versions.slice(0, count).filter((seen) => seen.row.updated >= since)
     const last = versions[count - 1]
-    const more = versions.length > count && last !== undefined && last.row.updated >= since
-    const links = [{ relation: 'self', url: `${site.base}/${path}` }]
-    if (more) links.push({ relation: 'next', url: `${site.base}/${path}?_page=${pageToken(exchange, path, params, { updated: last.row.version, key: new Uint8Array(0) })}` })
+    const more = versions.slice(count).some((seen) => seen.row.updated >= since)
+    const links = [{ relation: 'self', url: `${site.base}/${path}${params.length === 0 ? '' : `?${new URLSearchParams(params.map(([name, value]) => [name, value]))}`}` }]
+    if (more && last !== undefined) links.push({ relation: 'next', url: `${site.base}/${path}?_page=${pageToken(exchange, path, params, { updated: last.row.version, key: new Uint8Array(0) })}` })
     const pieces = new JsonPieces().text(`{"resourceType":"Bundle","type":"history","link":${JSON.stringify(links)}`)
     rows.forEach((seen, index) => writeEntry(pieces.text(index === 0 ? ',"entry":[' : ','), site.base, seen))
     return { status: 200, headers: { 'content-type': FHIR_JSON }, body: pieces.text(rows.length === 0 ? '}' : ']}').done(isPretty(request)) }
@@ -45,6 +45,7 @@ function writeEntry(pieces: JsonPieces, base: string, seen: Seen): void {
 function pageOf(exchange: Exchange, path: string): { params: FhirRequest['params']; before: number | null } {
   const token = exchange.request.params.find(([name]) => name === '_page')
   if (token === undefined) return { params: exchange.request.params.filter(([name]) => name === '_count' || name === '_since'), before: null }
+  if (exchange.request.params.some(([name]) => name === '_count' || name === '_since')) throw fault(400, 'invalid', "'_page' stands alone")
   const { params, after } = openPage(exchange, token[1], path)
   return { params, before: after.updated }
 }

@@ -31,7 +31,7 @@ function replyTo(request: FhirRequest, seen: Seen | undefined): FhirResponse {
   if (seen === undefined) throw notFound()
   if (seen.row.deleted) throw fault(410, 'deleted', 'The resource was deleted')
   if (unchanged(request, seen)) return { status: 304, headers: rowHeaders(seen.row), body: null }
-  if (seen.row.type === 'Binary' && wantsRaw(request)) return rawBinary(seen)
+  if (seen.row.type === 'Binary' && wantsRaw(request)) return rawBinary(request, seen)
   return resourceReply(request, seen)
 }
 
@@ -47,16 +47,28 @@ function unchanged(request: FhirRequest, seen: Seen): boolean {
   return !Number.isNaN(since) && Math.floor(seen.row.updated / 1000) * 1000 <= since
 }
 
-/** A Binary is sent in its native form unless FHIR JSON is asked for (https://hl7.org/fhir/R4/binary.html#rest). */
-function wantsRaw(request: FhirRequest): boolean {
-  if (request.params.some(([name]) => name === '_format')) return false
-  const accept = request.headers.accept
-  return accept !== undefined && !/application\/(fhir\+)?json|\*\/\*/i.test(accept)
+/**
+ * A Binary is sent in its native form where Accept names other types than FHIR's (https://hl7.org/fhir/R4/binary.html#rest), and as FHIR
+ * JSON to those who name nothing.
+ */
+function wantsRaw({ headers: { accept = '' } }: FhirRequest): boolean {
+  const ranges = rangesOf(accept === '' ? '*/*' : accept)
+  return ranges.some((range) => range !== '*/*') === ranges.length > 0 && !ranges.some((range) => range === 'application/fhir+json' || range === 'application/json')
 }
 
-function rawBinary(seen: Seen): FhirResponse {
-  const { contentType, data } = seen.resource() as { contentType?: string; data?: string }
-  const type = typeof contentType === 'string' && /^[\w.+-]+\/[\w.+-]+(\s*;[^\r\n]*)?$/.test(contentType) ? contentType : 'application/octet-stream'
-  const headers = { ...rowHeaders(seen.row), 'content-type': type, 'content-disposition': 'attachment' }
-  return { status: 200, headers, body: Buffer.from(typeof data === 'string' ? data : '', 'base64') }
+/** Media ranges of an Accept header that are acceptable at all, without their parameters. */
+function rangesOf(accept: string): readonly string[] {
+  return accept.split(',').map((range) => range.split(';').map((part) => part.trim().toLowerCase()))
+    .filter(([type, ...rest]) => type !== '' && !rest.some((part) => /^q=0(\.0*)?$/.test(part))).map(([type]) => type!)
 }
+
+function rawBinary(request: FhirRequest, seen: Seen): FhirResponse {
+  const { contentType, data } = seen.resource() as { contentType?: string; data?: string }
+  const type = typeof contentType === 'string' && /^[\w.+-]+\/[\w.+-]+(\s*;[\x20-\x7e]*)?$/.test(contentType) ? contentType : OCTETS
+  const bare = type.split(';')[0]!.trim().toLowerCase()
+  const fits = rangesOf(request.headers.accept ?? '').some((range) => range === '*/*' || range === OCTETS || range === bare || range === `${bare.split('/')[0]}/*`)
+  if (!fits) throw fault(406, 'not-supported', 'This Binary is neither of the types that Accept names nor wanted as application/fhir+json')
+  return { status: 200, headers: { ...rowHeaders(seen.row), 'content-type': type }, body: Buffer.from(typeof data === 'string' ? data : '', 'base64') }
+}
+
+const OCTETS = 'application/octet-stream'

@@ -29,7 +29,7 @@ function pageOf(exchange: Exchange, type: string): { params: readonly (readonly 
   const { request } = exchange
   const token = request.params.find(([name]) => name === '_page')
   if (token === undefined) return { params: request.params, after: null }
-  if (request.params.some(([name]) => name !== '_page' && name !== '_format' && name !== '_pretty')) throw fault(400, 'invalid', "'_page' stands alone")
+  if (request.params.some((pair) => pair !== token && pair[0] !== '_format' && pair[0] !== '_pretty')) throw fault(400, 'invalid', "'_page' stands alone")
   return openPage(exchange, token[1], type)
 }
 
@@ -52,6 +52,7 @@ function bundle(exchange: Exchange, query: Query, rows: readonly Seen[], next: P
   const { request, site } = exchange
   const type = request.type!
   const links = [{ relation: 'self', url: selfLink(site.base, type, query) }]
+  if (next !== null && next.key.length === 0) throw fault(422, 'not-supported', "A search within a transaction has no second page of what the transaction writes: ask for more with '_count'")
   if (next !== null) links.push({ relation: 'next', url: `${site.base}/${type}?_page=${pageToken(exchange, type, query.used, next)}` })
   const pieces = new JsonPieces().text(`{"resourceType":"Bundle","type":"searchset"${total === null ? '' : `,"total":${total}`},"link":${JSON.stringify(links)}`)
   rows.forEach((seen, index) => {

@@ -1,10 +1,10 @@
 /** create, update and delete, each also in its conditional form (https://hl7.org/fhir/R4/http.html#create). */
 import { fault, operationOutcome } from '../../model/errors.ts'
-import type { FhirRequest, FhirResponse } from '../../model/interaction.ts'
+import type { FhirResponse } from '../../model/interaction.ts'
 import { refText, type Resource } from '../../model/resource.ts'
 import type { Seen } from '../../store/ports.ts'
 import { resourceIn } from '../body.ts'
-import { conditionalMatch } from '../conditional.ts'
+import { conditionalMatch, criteriaOf } from '../conditional.ts'
 import { allowParams, type Exchange, ifMatchVersion, type InteractionDefinition, preferred } from '../exchange.ts'
 import { jsonReply, resourceReply, rowHeaders } from '../reply.ts'
 
@@ -20,7 +20,7 @@ export const create: InteractionDefinition = {
     const criteria = request.headers.ifNoneExist
     if (criteria !== undefined) {
       const match = await conditionalMatch(exchange, type, criteria)
-      if (match !== null) return writeReply(exchange, match, 200)
+      if (match !== null) return writeReply(exchange, match, 200, 'Nothing was written: a resource matches the criteria')
     }
     return writeReply(exchange, await guarded.create(resource), 201)
   }
@@ -37,10 +37,9 @@ export const update: InteractionDefinition = {
     if (request.id === null) return conditionalUpdate(exchange, resource)
     allowParams(request, ['_format', '_pretty'])
     if (resource.id !== request.id) throw fault(400, 'invalid', 'The id of the resource must be the id of the URL', `${type}.id`)
-    if (request.headers.ifNoneMatch?.trim() === '*' && (await guarded.read({ type, id: request.id })) !== undefined) {
-      throw fault(412, 'conflict', 'If-None-Match: * was given and the resource exists')
-    }
-    return stored(exchange, { ...resource, id: request.id })
+    const { ifNoneMatch } = request.headers
+    if (ifNoneMatch !== undefined && ifNoneMatch.trim() !== '*') throw fault(400, 'not-supported', 'If-None-Match of an update can only be *')
+    return stored(exchange, { ...resource, id: request.id }, ifNoneMatch !== undefined)
   }
 }
 
@@ -49,16 +48,20 @@ async function conditionalUpdate(exchange: Exchange, resource: Resource): Promis
   const criteria = criteriaOf(request)
   const match = await conditionalMatch(exchange, request.type!, criteria)
   if (match === null) {
-    if (resource.id !== undefined) return stored(exchange, { ...resource, id: resource.id })
+    // The id of a resource that does not match names another resource: it is not overwritten.
+    if (resource.id !== undefined) return stored(exchange, { ...resource, id: resource.id }, true)
+    if (ifMatchVersion(request) !== null) throw preconditionFailed()
     guarded.require(request.type!, 'c')
     return writeReply(exchange, await guarded.create(resource), 201)
   }
   if (resource.id !== undefined && resource.id !== match.row.id) throw fault(400, 'invalid', 'The id of the resource is not that of the match', `${request.type!}.id`)
-  return stored(exchange, { ...resource, id: match.row.id })
+  return stored(exchange, { ...resource, id: match.row.id }, false)
 }
 
-async function stored(exchange: Exchange, resource: Resource & { readonly id: string }): Promise<FhirResponse> {
+/** `isNew`: the resource must not exist yet (or no more). What was staged before a refusal is never committed. */
+async function stored(exchange: Exchange, resource: Resource & { readonly id: string }, isNew: boolean): Promise<FhirResponse> {
   const { seen, created } = await exchange.guarded.update(resource, ifMatchVersion(exchange.request))
+  if (isNew && !created) throw fault(412, 'conflict', 'A resource with this id exists already')
   // AuditEvents of other systems are kept as they came; an update that would change one is refused before anything is committed.
   if (resource.resourceType === 'AuditEvent' && !created) throw fault(405, 'not-supported', 'An AuditEvent is never changed')
   return writeReply(exchange, seen, created ? 201 : 200)
@@ -79,19 +82,16 @@ export const remove: InteractionDefinition = {
     } else {
       const match = await conditionalMatch(exchange, type, criteriaOf(request))
       if (match !== null) await guarded.remove({ type, id: match.row.id }, ifMatch)
+      else if (ifMatch !== null) throw preconditionFailed()
     }
     return { status: 204, headers: {}, body: null }
   }
 }
 
-/** Criteria of a conditional update or delete: the query without result parameters. */
-function criteriaOf(request: FhirRequest): string {
-  const pairs = request.params.filter(([name]) => name !== '_format' && name !== '_pretty')
-  return new URLSearchParams(pairs.map(([name, value]) => [name, value])).toString()
-}
+const preconditionFailed = (): Error => fault(412, 'conflict', 'If-Match does not name the current version')
 
-function writeReply(exchange: Exchange, seen: Seen, status: number): FhirResponse {
-  const { request, site } = exchange
+/** The answer to a write, in the form that `Prefer: return=` asks for. */
+export function writeReply({ request, site }: Pick<Exchange, 'request' | 'site'>, seen: Seen, status: number, said = status === 201 ? 'Created' : 'Updated'): FhirResponse {
   const { row } = seen
   const extra = { location: `${site.base}/${refText(row)}/_history/${row.version}` }
   const wish = preferred(request)
@@ -100,7 +100,7 @@ function writeReply(exchange: Exchange, seen: Seen, status: number): FhirRespons
     return { status, headers: { ...headers, ...extra }, body: null }
   }
   if (wish === 'OperationOutcome') {
-    const outcome = operationOutcome([{ severity: 'information', code: 'informational', diagnostics: status === 201 ? 'Created' : 'Updated' }])
+    const outcome = operationOutcome([{ severity: 'information', code: 'informational', diagnostics: said }])
     return jsonReply(request, outcome, status, { ...rowHeaders(row), ...extra })
   }
   return resourceReply(request, seen, status, extra)

@@ -10,8 +10,9 @@ export const BOUNDS = {
   countMax: 10_000,
   recordTerms: 1_024,
   sealedBytes: 12 * 2 ** 20,
-  commitPuts: 12_000,
-  commitBytes: 64 * 2 ** 20,
+  /** A transaction of ENTRIES_LARGE_MAX entries, and the records that follow from it. */
+  commitPuts: 21_000,
+  commitBytes: 192 * 2 ** 20,
   getKeys: 1_000
 } as const
 

@@ -1,11 +1,13 @@
 import { passes, termSet, type TermSet } from '../../candidates.ts'
 import type { Key, Page, PageAsk, Position, Stored, TermQuery } from '../../ports.ts'
-import { LISTS_MAX, merged, places } from './merge.ts'
-import { PLACE_MAX, type Place, type Range } from './postings.ts'
+import { merged, places } from './merge.ts'
+import { inOrder, PLACE_MAX, type Place, type Range } from './postings.ts'
 import { rangeOf, type Direction, type RecordReader } from './reader.ts'
 
-/** Sizes up to which the postings of a set are counted, in turn, until one set is found below. */
-const COUNT_CAPS = [256, 8192] as const
+/** A set with fewer postings is read at once, which also counts it. */
+const FEW = 256
+/** Up to here the postings of the others are counted. */
+const COUNT_MAX = 8_192
 /** A set with fewer postings is read whole and sorted. */
 const SMALL = 1024
 /** For a larger set the newest of the type are looked through first: cheaper than its lists when the set is common. */
@@ -68,34 +70,40 @@ function makePlan(reader: RecordReader, query: TermQuery, after: Position | Plac
     const ofType = merged(query.order, (_, rest, limit) => direction.ofType(type as number, rest, limit), 1, range, wanted)
     return { candidates: untested(ofType), type: null, rest: [], none }
   }
-  const { driver, size } = chooseDriver(direction, sets, range)
+  const { driver, size, found } = chooseDriver(direction, sets, range)
   if (size === 0) return null
   const rest = sets.filter((set) => set !== driver)
-  const candidates = size < SMALL && driver.size > 1 ? untested(distinct(direction.current.sorted(driver, range)))
+  const candidates = found !== null ? untested(distinct(inOrder(query.order, found)))
+    : size < SMALL && driver.size > 1 ? untested(distinct(direction.current.sorted(driver, range)))
     : driver.size > SCAN_TERMS_MIN && type !== null ? scanned(direction, { type, sets, none, driver }, range, wanted)
     : untested(places(direction.current, driver, range, wanted))
   return { candidates, type, rest, none }
 }
 
 /**
- * The set whose lists are read: the one with the fewest postings, as far as counting them is cheap. A set with more
- * terms than the best has postings is not counted: a seek costs about as much as a record tested.
+ * The set whose lists are read: the one with the fewest postings, as far as finding that is cheap; `found` are all of them where they
+ * are few. A set with more terms than the best has postings is not looked at: a seek costs about as much as a record tested.
  */
-function chooseDriver(direction: Direction, sets: readonly TermSet[], range: Range): { driver: TermSet; size: number } {
-  let driver = sets[0] as TermSet
-  if (sets.length === 1 && driver.size <= LISTS_MAX) return { driver, size: Infinity }
-  let size = Infinity
-  for (const cap of COUNT_CAPS) {
-    for (const set of sets) {
-      if (set.size >= size) break
-      const limit = Math.min(cap, size)
-      const count = direction.current.count(set, range, limit)
-      if (count < limit) [driver, size] = [set, count]
-    }
-    if (size < Infinity || sets.length === 1) break
+function chooseDriver(direction: Direction, sets: readonly TermSet[], range: Range): Choice {
+  let best: Choice = { driver: sets[0] as TermSet, size: Infinity, found: null }
+  if (sets.length === 1 && best.driver.size === 1) return best
+  for (const set of sets) {
+    if (set.size >= best.size) break
+    const cap = Math.min(FEW, best.size)
+    const found = direction.current.some(set, range, cap)
+    if (found.length < cap) best = { driver: set, size: found.length, found }
   }
-  return { driver, size }
+  if (best.found !== null || sets.length === 1) return best
+  for (const set of sets) {
+    if (set.size >= best.size) break
+    const cap = Math.min(COUNT_MAX, best.size)
+    const size = direction.current.count(set, range, cap)
+    if (size < cap) best = { driver: set, size, found: null }
+  }
+  return best
 }
+
+interface Choice { readonly driver: TermSet; readonly size: number; readonly found: Place[] | null }
 
 /** Looks through the newest of the type with all tests, as far as half the terms; then goes on by the lists of the set. */
 function* scanned(direction: Direction, plan: ScanPlan, range: Range, wanted: number): Generator<Candidate> {
@@ -125,9 +133,19 @@ function* distinct(sorted: readonly Place[]): Generator<Place> {
 }
 
 function isMatch(reader: RecordReader, plan: Plan, recno: number): boolean {
-  if (plan.rest.length === 0 && plan.none === null && plan.type === null) return true
+  if (plan.type === null && isBare(plan)) return true
   const row = reader.test(recno)
   return row !== undefined && (plan.type === null || row[0] === plan.type) && passes(row[2], plan.rest, plan.none)
+}
+
+/** No terms are left to test. */
+const isBare = ({ rest, none }: Plan): boolean => rest.length === 0 && none === null
+
+/** The record, where it passes what is left to test. */
+function matched(reader: RecordReader, plan: Plan, recno: number, tested: boolean): Stored | null {
+  if (!tested && !isBare(plan)) return isMatch(reader, plan, recno) ? reader.byRecno(recno) : null
+  const stored = reader.byRecno(recno)
+  return tested || plan.type === null || reader.typeName(plan.type) === stored.type ? stored : null
 }
 
 /** Collects the matches of a page, and where it stopped. */
@@ -154,8 +172,8 @@ class PageBuilder {
     }
     this.#examined++
     this.#last = place
-    const recno = place[1] as number
-    if (tested || isMatch(this.#reader, this.#plan, recno)) this.#records.push(this.#reader.byRecno(recno))
+    const stored = matched(this.#reader, this.#plan, place[1] as number, tested)
+    if (stored !== null) this.#records.push(stored)
     return true
   }
 

@@ -112,8 +112,8 @@ function lookup(sql: LedgerReads, log: Bytes, anyOf: readonly Term[], ask: { bef
 type IndexUnit = Extract<LedgerUnit, { kind: 'index' }>
 
 /** Sorted by term and seq, so that the postings of a term go to one place; in pieces, so that appends get in between. */
-function segments(log: Bytes, through: number, postings: readonly { readonly term: Term; readonly seq: number }[]): IndexUnit[] {
-  const sorted = [...postings].sort((a, b) => Buffer.compare(a.term, b.term) || a.seq - b.seq)
+function segments(log: Bytes, through: number, postings: readonly Posting[]): IndexUnit[] {
+  const sorted = byTerm(postings)
   const units: IndexUnit[] = []
   for (let at = 0; at === 0 || at < sorted.length; at += INDEX_POSTINGS_MAX) {
     const piece = sorted.slice(at, at + INDEX_POSTINGS_MAX)
@@ -124,6 +124,19 @@ function segments(log: Bytes, through: number, postings: readonly { readonly ter
     units.push({ kind: 'index', log, through: last ? through : null, terms, seqs: Float64Array.from(piece, ({ seq }) => seq) })
   }
   return units
+}
+
+type Posting = { readonly term: Term; readonly seq: number }
+
+/** Postings come in order of seq, and the same term often as the same object: only the distinct ones are compared. */
+function byTerm(postings: readonly Posting[]): readonly Posting[] {
+  const groups = new Map<Term, Posting[]>()
+  for (const posting of postings) {
+    const group = groups.get(posting.term)
+    if (group === undefined) groups.set(posting.term, [posting])
+    else group.push(posting)
+  }
+  return [...groups].sort(([a], [b]) => Buffer.compare(a, b)).flatMap(([, group]) => group)
 }
 
 const GROUP_APPENDS_MAX = 1_000

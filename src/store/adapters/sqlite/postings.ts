@@ -19,6 +19,8 @@ export interface PostingTable {
   readonly order: Order
   /** Number of postings under the terms, counted up to `cap`. */
   count(set: TermSet, range: Range, cap: number): number
+  /** Postings under the terms in no order, one per term that carries a place: all of them where there are fewer than `cap`. */
+  some(set: TermSet, range: Range, cap: number): Place[]
   /** All postings under the terms, in order; one per term that carries a place. */
   sorted(set: TermSet, range: Range): Place[]
   list(term: Bytes, range: Range, limit: number): Place[]
@@ -47,6 +49,7 @@ export function postingSql(table: 'posting' | 'version_posting', order: Order) {
   const ranged = `(${of('p.', places)})${behind}${marks(places)} and p.updated${inside}?`
   return {
     count: `${TERMS} select count(*) from (select 1 from ${joined} and p.updated>=? and p.updated<=? limit ?)`,
+    some: `${TERMS} select ${of('p.', places)} from ${joined} and ${ranged} limit ?`,
     sorted: `${TERMS} select ${of('p.', places)} from ${joined} and ${ranged} order by ${sort(places)}`,
     list: `select ${of('', places)} from ${table} where term=? and ${range} order by ${sort(places)} limit ?`,
     heads: `${TERMS} select i,(select updated from ${table} where term=${NTH} and ${range} order by ${sort(places)} limit 1) m
@@ -59,6 +62,7 @@ export function postingSql(table: 'posting' | 'version_posting', order: Order) {
 export function postingTable(db: DatabaseSync, table: 'posting' | 'version_posting', order: Order): PostingTable {
   const sql = postingSql(table, order)
   const count = prepare<[number, Bytes, number, number, number], [number]>(db, sql.count)
+  const some = prepare<[number, Bytes, ...number[]], number[]>(db, sql.some)
   const sorted = prepare<[number, Bytes, ...number[]], number[]>(db, sql.sorted)
   const list = prepare<[Bytes, ...number[]], number[]>(db, sql.list)
   const heads = prepare<[number, Bytes, ...number[]], [number, number | null]>(db, sql.heads)
@@ -69,6 +73,7 @@ export function postingTable(db: DatabaseSync, table: 'posting' | 'version_posti
       const near = start[0] as number
       return count.get(set.size, set.blob, Math.min(near, edge), Math.max(near, edge), cap)?.[0] ?? 0
     },
+    some: (set, { start, edge }, cap) => some.all(set.size, set.blob, ...start, edge, cap),
     sorted: (set, { start, edge }) => sorted.all(set.size, set.blob, ...start, edge),
     list: (term, { start, edge }, limit) => list.all(term, ...start, edge, limit),
     heads: (set, { start, edge }, limit) => heads.all(set.size, set.blob, ...start, edge, limit),
@@ -84,6 +89,9 @@ export function ahead(order: Order, left: Place, right: Place): boolean {
   }
   return false
 }
+
+/** Puts places in order, in place. */
+export const inOrder = (order: Order, found: Place[]): Place[] => found.sort((left, right) => (ahead(order, left, right) ? -1 : ahead(order, right, left) ? 1 : 0))
 
 /** A lister over the lists of some of the terms of a set. */
 export function termLister(table: PostingTable, set: TermSet, numbers: readonly number[] | null): Lister {
