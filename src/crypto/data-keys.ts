@@ -6,8 +6,10 @@ import { SealBroken } from './errors.ts'
 import { checkValue, derive, hmac256 } from './mac.ts'
 
 export interface DataKey {
-  /** 16 bytes, the name of its document. */
+  /** 16 bytes, the name of its document. A key that is made anew for an erased patient has the same. */
   readonly id: Bytes
+  /** 8 bytes that tell it from other keys of this id: what they sealed is erased, not damaged. */
+  readonly life: Bytes
   /** The one patient whose records it seals; null for a class key. */
   readonly patient: string | null
   /** AES-256 key of records. */
@@ -42,6 +44,13 @@ export function isDataKeyName(names: KeyObject, id: Uint8Array): boolean {
   return id.length === 16 && compareBytes(nameCheck(names, id), id.subarray(12)) === 0
 }
 
+/** 4 bytes of the key's check value ‖ 4 bytes keyed digest of them and the id: nobody else makes up a life that was never lived. */
+export function lifeOf(names: KeyObject, id: Uint8Array, check: Uint8Array): Bytes {
+  const life = exact(check.subarray(0, 8))
+  life.set(hmac256(names, lengthPrefixed(['data key life', byteText(id), byteText(life.subarray(0, 4))])).subarray(0, 4), 4)
+  return life
+}
+
 /**
  * A new random data key and its document: format ‖ branch number ‖ check value (16) ‖ nonce ‖ ciphertext ‖ tag. The ciphertext holds
  * the key and its holder, padded to one length for all; AAD binds tenant, key name (hence holder), format, branch and check value.
@@ -59,7 +68,7 @@ export function makeDataKey(place: DataKeyPlace, holder: Holder): NewDataKey {
   const nonce = nonceOf(AES_GCM.nonceBytes)
   const body = new Uint8Array(PLAIN_BYTES + TAG_BYTES)
   AES_GCM.seal(place.branch, nonce, additional(place, id, head), plain, body, 0)
-  const key = keyOf(id, holder, secret)
+  const key = keyOf(place, id, holder, secret)
   secret.fill(0)
   plain.fill(0)
   return { key, document: { name: id, sealed: joined([head, nonce, body]) } }
@@ -77,7 +86,7 @@ export function openDataKey(place: DataKeyPlace, id: Uint8Array, sealed: Uint8Ar
   const name = dataKeyName(place.names, holder)
   if (compareBytes(name, id) !== 0) throw new SealBroken('key holder')
   if (compareBytes(checkValue(secret), sealed.subarray(2, HEAD_BYTES)) !== 0) throw new SealBroken('key check value')
-  const key = keyOf(name, holder, secret)
+  const key = keyOf(place, name, holder, secret)
   plain.fill(0)
   return key
 }
@@ -105,8 +114,9 @@ function holderOf(plain: Uint8Array): Holder {
   return { kind: 'class', name: kind }
 }
 
-function keyOf(id: Bytes, holder: Holder, secret: Uint8Array): DataKey {
-  return { id, patient: holder.kind === 'patient' ? holder.name : null, seal: derive(secret, 'seal'), index: derive(secret, 'index') }
+function keyOf({ names }: DataKeyPlace, id: Bytes, holder: Holder, secret: Uint8Array): DataKey {
+  const life = lifeOf(names, id, checkValue(secret))
+  return { id, life, patient: holder.kind === 'patient' ? holder.name : null, seal: derive(secret, 'seal'), index: derive(secret, 'index') }
 }
 
 const additional = (place: DataKeyPlace, id: Uint8Array, head: Uint8Array): Bytes =>

@@ -29,11 +29,11 @@ export interface OpenInput {
   readonly type: string
   readonly version: number
   readonly tenant: string
-  readonly ring: KeyRing
+  readonly ring: Pick<KeyRing, 'keyById' | 'recordKey' | 'hadLife'>
 }
 
 /**
- * Seals one version of a resource: format ‖ algorithm ‖ data key id (16) ‖ nonce ‖ ciphertext ‖ tag (DESIGN.md §5). A patient's key
+ * Seals one version of a resource: format ‖ algorithm ‖ data key id (16) ‖ its life (8) ‖ nonce ‖ ciphertext ‖ tag (DESIGN.md §5). A patient's key
  * seals only what names that patient and no other.
  */
 export function seal(input: SealInput): Bytes {
@@ -51,6 +51,7 @@ export function seal(input: SealInput): Bytes {
   out[0] = FORMAT
   out[1] = algorithmOf(key)
   out.set(key.id, 2)
+  out.set(key.life, LIFE_AT)
   out.set(nonce, NONCE_AT)
   const aad = additional(input.tenant, header.type, header.version, input.recordKey, out)
   aead.seal(key.seal, nonce, aad, plain, out, bodyAt)
@@ -58,15 +59,20 @@ export function seal(input: SealInput): Bytes {
 }
 
 /**
- * Opens a record found at a place. Sync when its key is cached. Undefined: the key was erased. SealBroken on any mismatch, thrown or
+ * Opens a record found at a place. Sync when its key is cached. Undefined: the key was erased, though its patient
+ * may have another by now. SealBroken on any mismatch, thrown or
  * rejected: altered bytes, another place, tenant, version or key, a header that does not give the record key.
  */
 export function open(input: OpenInput): Opened | undefined | Promise<Opened | undefined> {
   const { sealed, ring } = input
   if (sealed.length < NONCE_AT || sealed[0] !== FORMAT) throw new SealBroken('format')
-  const key = ring.keyById(sealed.subarray(2, NONCE_AT))
+  const key = ring.keyById(sealed.subarray(2, LIFE_AT))
   return key instanceof Promise ? key.then((loaded) => openedWith(input, loaded)) : openedWith(input, key)
 }
+
+/** Whether a sealed record names this very key, not one that was made for the same patient before or after. */
+export const isSealedUnder = (sealed: Uint8Array, key: DataKey): boolean =>
+  compareBytes(sealed.subarray(2, LIFE_AT), key.id) === 0 && compareBytes(sealed.subarray(LIFE_AT, NONCE_AT), key.life) === 0
 
 /** Size of content after padding: the next of 512·1.25^k, so at most a quarter more, and the exact size stays hidden. */
 export function paddedBytes(bytes: number): number {
@@ -76,7 +82,8 @@ export function paddedBytes(bytes: number): number {
 }
 
 const FORMAT = 1
-const NONCE_AT = 18
+const LIFE_AT = 18
+const NONCE_AT = 26
 const SMALLEST = 512
 const GROWTH = 1.25
 const AES_GCM_ALGORITHM = 1
@@ -92,6 +99,11 @@ const fits = (key: DataKey, header: Header): boolean =>
 function openedWith(input: OpenInput, key: DataKey | undefined): Opened | undefined {
   if (key === undefined) return undefined
   const { sealed, type, version, recordKey } = input
+  const life = sealed.subarray(LIFE_AT, NONCE_AT)
+  if (compareBytes(life, key.life) !== 0) {
+    if (input.ring.hadLife(key.id, life)) return undefined
+    throw new SealBroken('key life')
+  }
   if (sealed[1] !== algorithmOf(key)) throw new SealBroken('algorithm')
   const aead = aeadOf(key)
   const bodyAt = NONCE_AT + aead.nonceBytes
@@ -106,7 +118,7 @@ function openedWith(input: OpenInput, key: DataKey | undefined): Opened | undefi
   return { header, body: new Uint8Array(plain.buffer, plain.byteOffset + start, bodyBytes) }
 }
 
-/** Length-prefixed format and algorithm, tenant, type, record key, version, data key id, in a scratch buffer. */
+/** Length-prefixed format and algorithm, tenant, type, record key, version, data key id and life, in a scratch buffer. */
 function additional(tenant: string, type: string, version: number, recordKey: Uint8Array, sealed: Uint8Array): Uint8Array {
   if ((tenant.length + type.length) * 3 > AAD_BYTES_MAX - 64) throw new RangeError('Tenant or type name too long')
   let at = 0

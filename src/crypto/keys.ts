@@ -1,8 +1,8 @@
 import { createSecretKey, type KeyObject } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
 import type { Bytes } from '../model/resource.ts'
-import { exact, lengthPrefixed } from './bytes.ts'
-import { CLASS_KINDS, dataKeyName, isDataKeyName, makeDataKey, openDataKey } from './data-keys.ts'
+import { compareBytes, exact, lengthPrefixed } from './bytes.ts'
+import { CLASS_KINDS, dataKeyName, isDataKeyName, lifeOf, makeDataKey, openDataKey } from './data-keys.ts'
 import type { ClassKind, DataKey, DataKeyPlace, NewDataKey } from './data-keys.ts'
 import { KeysBroken, SealBroken } from './errors.ts'
 import { CACHE_MS, isFresh, makeKeyCache, type KeyCache } from './key-cache.ts'
@@ -33,6 +33,8 @@ export interface KeyRing {
   classKey(kind: ClassKind): Promise<DataKey>
   /** Sync when cached; undefined when its document is gone (erased); SealBroken when the id was never one of ours. */
   keyById(id: Uint8Array): DataKey | undefined | Promise<DataKey | undefined>
+  /** Whether a key of this id ever had this life. */
+  hadLife(id: Uint8Array, life: Uint8Array): boolean
   /** To be awaited before serving. At most once a second it reads the generation document and drops cached keys when it changed. */
   refresh(): Promise<void>
   /** The generation that the cached keys belong to: a commit sealed with them relies on this document. */
@@ -181,6 +183,10 @@ class Ring implements KeyRing {
 
   keyById(id: Uint8Array): DataKey | undefined | Promise<DataKey | undefined> {
     return this.#cache.get(id) ?? this.#load(exact(id))
+  }
+
+  hadLife(id: Uint8Array, life: Uint8Array): boolean {
+    return compareBytes(lifeOf(this.#tenant.document, id, life), life) === 0
   }
 
   async refresh(): Promise<void> {

@@ -1,7 +1,7 @@
 /** Erasure of a patient (DESIGN.md §5): the wrapped key, the records and their terms go in one commit, and every process hears of it. */
 import { anyTypeTerm } from '../crypto/blind-index.ts'
-import { open } from '../crypto/envelope.ts'
-import type { KeyRing } from '../crypto/keys.ts'
+import { isSealedUnder, open } from '../crypto/envelope.ts'
+import type { DataKey, KeyRing } from '../crypto/keys.ts'
 import type { Bytes } from '../model/resource.ts'
 import type { Key, OutboxEntry, Position, RecordStore, Stored } from './ports.ts'
 
@@ -19,12 +19,12 @@ export async function erasePatient(options: EraseOptions, patient: string): Prom
   const { records, ring, random } = options
   for (;;) {
     await ring.refresh()
-    if ((await ring.patientKey(patient)) === undefined) return null
-    const found = await recordsOf(options, patient)
+    const key = await ring.patientKey(patient)
+    if (key === undefined) return null
     const alone: Stored[] = []
     let kept = 0
-    for (const stored of found) {
-      const opened = await open({ sealed: stored.sealed, recordKey: stored.key, type: stored.type, version: stored.version, tenant: options.tenant, ring })
+    for (const stored of await recordsOf(options, patient)) {
+      const opened = await open({ ...placeOf(stored), tenant: options.tenant, ring })
       if (opened === undefined || opened.header.patients.every((each) => each === patient)) alone.push(stored)
       else kept += 1
     }
@@ -36,10 +36,26 @@ export async function erasePatient(options: EraseOptions, patient: string): Prom
     })
     if (result.kind === 'done') {
       ring.forget(patient)
-      return { erased: keys.length, kept }
+      return { erased: keys.length + (await eraseLate(options, patient, key)), kept }
     }
   }
 }
+
+/**
+ * Records that were committed under the key between the look and the erasure. None can come after it: every commit relies on the
+ * generation that it sealed under. The patient may be written anew meanwhile, under another key.
+ */
+async function eraseLate(options: EraseOptions, patient: string, dead: DataKey): Promise<number> {
+  const { records, random } = options
+  const late = (await recordsOf(options, patient)).filter((stored) => isSealedUnder(stored.sealed, dead))
+  if (late.length === 0) return 0
+  const keys = late.map((stored) => stored.key)
+  const expect = late.map(({ key, version }) => ({ key, version }))
+  const result = await records.commit({ id: random(16), expect, puts: [], rewrites: [], erase: keys, documents: [], outbox: [await options.audit(keys)] })
+  return result.kind === 'done' ? keys.length : eraseLate(options, patient, dead)
+}
+
+const placeOf = ({ sealed, key, type, version }: Stored) => ({ sealed, recordKey: key, type, version })
 
 /** Current records under the patient's any-type term, deleted ones (found by their trail) included. */
 async function recordsOf({ records, ring }: EraseOptions, patient: string): Promise<readonly Stored[]> {

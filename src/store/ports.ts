@@ -183,7 +183,7 @@ export interface FindAsk {
   /** For planning only: the store confirms by `accept`, which sees policy and mask. */
   readonly filter: Filter
   /** null: hidden from the caller, so that it does not count against `scanRecordsMax` either. */
-  readonly accept: (row: Row) => boolean | null | Promise<boolean | null>
+  readonly accept: (row: Row) => boolean | null
   readonly order: 'newest' | 'oldest'
   readonly after: Position | null
   readonly limit: number

@@ -84,13 +84,16 @@ function stamped(resource: Resource, version: number, updated: number): Resource
 /** `next` of a page after which no position exists: the rows that follow are staged and have none yet. */
 export const NO_POSITION: Position = { updated: 0, key: new Uint8Array(0) }
 
+/** Before every record of its time, newest first. */
+const LAST_KEY = new Uint8Array(16).fill(0xff)
+
 async function find(store: ResourceStore, staged: readonly Row[], note: (ref: Ref, row: Row) => void, ask: FindAsk): Promise<Found> {
   const mine = staged.filter((row) => row.type === ask.type)
   if (mine.length === 0) return noted(await store.find(ask), note)
   const hidden = new Set(mine.map((row) => row.id))
   const stored: FindAsk = { ...ask, accept: (row) => !hidden.has(row.id) && ask.accept(row) }
   const rows: Row[] = []
-  for (const row of ask.after === null ? mine : []) if (!row.deleted && inReach(ask.reach, row) && (await ask.accept(row))) rows.push(row)
+  for (const row of ask.after === null ? mine : []) if (!row.deleted && inReach(ask.reach, row) && ask.accept(row)) rows.push(row)
   if (rows.length === 0) return noted(await store.find(stored), note)
   // What is staged is newer than all that is stored.
   if (ask.order === 'oldest') {
@@ -101,7 +104,8 @@ async function find(store: ResourceStore, staged: readonly Row[], note: (ref: Re
   const room = ask.limit - rows.length
   if (room < 0) return { rows: rows.reverse().slice(0, ask.limit), next: NO_POSITION }
   const found = noted(await store.find({ ...stored, limit: Math.max(1, room) }), note)
-  if (room === 0) return { rows: rows.reverse(), next: found.rows.length === 0 ? null : NO_POSITION }
+  const [first] = found.rows
+  if (room === 0) return { rows: rows.reverse(), next: first === undefined ? null : { updated: first.updated, key: LAST_KEY } }
   return { rows: [...rows.reverse(), ...found.rows], next: found.next }
 }
 

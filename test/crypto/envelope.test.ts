@@ -69,8 +69,8 @@ describe('a sealed record', () => {
   test('holds nothing of the content in the clear and never the same bytes twice', () => {
     const [a, b] = [sealOf(), sealOf()]
     for (const word of ['obs-1', 'anna', 'Observation', 'Confidentiality']) expect(Buffer.from(a).includes(word)).toBe(false)
-    expect(hex(a.subarray(0, 18))).toBe(hex(b.subarray(0, 18)))
-    expect(hex(a.subarray(18, 50))).not.toBe(hex(b.subarray(18, 50)))
+    expect(hex(a.subarray(0, 26))).toBe(hex(b.subarray(0, 26)))
+    expect(hex(a.subarray(26, 58))).not.toBe(hex(b.subarray(26, 58)))
   })
 
   test('an earlier, longer content leaves nothing in the padding of a later one', async () => {
@@ -83,7 +83,7 @@ describe('a sealed record', () => {
 
   test('takes its nonce from the given source', () => {
     const sealed = seal({ header, body, key: anna, recordKey: keyOf(header), tenant: TENANT, random: (n) => new Uint8Array(n).fill(9) })
-    expect(hex(sealed.subarray(18, 30))).toBe('09'.repeat(12))
+    expect(hex(sealed.subarray(26, 38))).toBe('09'.repeat(12))
     expect(hex(sealed)).toBe(hex(seal({ header, body, key: anna, recordKey: keyOf(header), tenant: TENANT, random: (n) => new Uint8Array(n).fill(9) })))
   })
 })
@@ -103,8 +103,8 @@ describe('padding', () => {
   test('records that differ by some bytes are sealed to one length, past the edge to the next', () => {
     const length = (size: number) => seal({ header, body: new Uint8Array(size), key: anna, recordKey: keyOf(header), tenant: TENANT }).length
     expect(length(1)).toBe(length(200))
-    expect(length(1)).toBe(18 + 12 + 512 + 16)
-    expect(length(600)).toBe(18 + 12 + 800 + 16)
+    expect(length(1)).toBe(26 + 12 + 512 + 16)
+    expect(length(600)).toBe(26 + 12 + 800 + 16)
   })
 })
 
@@ -168,5 +168,27 @@ describe('a change of one thing is found', () => {
     const sealed: Bytes = seal({ header, body, key, recordKey: otherRing.recordKey('Observation', 'obs-1'), tenant: TENANT })
     await broken(at(sealed))
     expect((await open(at(sealed, { ring: otherRing, recordKey: otherRing.recordKey('Observation', 'obs-1') })))?.header.id).toBe('obs-1')
+  })
+})
+
+describe('a key that is made anew for an erased patient', () => {
+  test('leaves what the old one sealed erased, not broken, and opens its own', async () => {
+    const other = bench(TENANT)
+    const otherRing = await other.open()
+    const recordKey = otherRing.recordKey('Observation', 'obs-1')
+    const old = await newKey(otherRing, other.documents, 'anna')
+    const before = seal({ header, body, key: old, recordKey, tenant: TENANT })
+    await other.documents.put([{ name: old.id, expect: null, sealed: null }])
+    otherRing.forget('anna')
+    expect(await open(at(before, { ring: otherRing, recordKey }))).toBeUndefined()
+    const fresh = await newKey(otherRing, other.documents, 'anna')
+    expect([hex(fresh.id), hex(fresh.life) === hex(old.life)]).toEqual([hex(old.id), false])
+    expect(await open(at(before, { ring: otherRing, recordKey }))).toBeUndefined()
+    const after = seal({ header, body, key: fresh, recordKey, tenant: TENANT })
+    expect((await open(at(after, { ring: otherRing, recordKey })))?.header.id).toBe('obs-1')
+    const relabelled = Uint8Array.from(before)
+    relabelled.set(fresh.life, 18)
+    await broken(at(relabelled, { ring: otherRing, recordKey }))
+    for (let index = 18; index < 26; index++) await broken(at(flipped(before, index), { ring: otherRing, recordKey }))
   })
 })

@@ -40,7 +40,7 @@ describe('the envelope', () => {
   const aad = (format: number, algorithm: number) => {
     const version = Buffer.alloc(8)
     version.writeDoubleLE(3)
-    return Buffer.concat([short(Buffer.from([format, algorithm])), text('clinic'), text('Observation'), short(recordKey()), short(version), short(key.id)])
+    return Buffer.concat([short(Buffer.from([format, algorithm])), text('clinic'), text('Observation'), short(recordKey()), short(version), short(Buffer.concat([key.id, key.life]))])
   }
   const content = (of: Header, change: (plain: Buffer) => void = () => undefined) => {
     const encoded = encodeHeader(of, body.length)
@@ -50,13 +50,13 @@ describe('the envelope', () => {
     change(plain)
     return plain
   }
-  const forged = (plain: Uint8Array, format = 1, algorithm = 1) => Buffer.concat([Buffer.from([format, algorithm]), key.id, gcmSeal(key.seal, aad(format, algorithm), plain)])
+  const forged = (plain: Uint8Array, format = 1, algorithm = 1) => Buffer.concat([Buffer.from([format, algorithm]), key.id, key.life, gcmSeal(key.seal, aad(format, algorithm), plain)])
   const opened = (sealed: Uint8Array) => open({ sealed, recordKey: recordKey(), type: 'Observation', version: 3, tenant: 'clinic', ring })
 
-  test('is AES-256-GCM with an AAD of format, algorithm, tenant, type, record key, version and data key id', async () => {
+  test('is AES-256-GCM with an AAD of format, algorithm, tenant, type, record key, version, data key id and its life', async () => {
     const sealed = seal({ header, body, key, recordKey: recordKey(), tenant: 'clinic' })
-    expect(hex(sealed.subarray(0, 18))).toBe(`0101${hex(key.id)}`)
-    expect(hex(gcmOpen(key.seal, aad(1, 1), sealed.subarray(18)))).toBe(hex(content(header)))
+    expect(hex(sealed.subarray(0, 26))).toBe(`0101${hex(key.id)}${hex(key.life)}`)
+    expect(hex(gcmOpen(key.seal, aad(1, 1), sealed.subarray(26)))).toBe(hex(content(header)))
     expect((await opened(forged(content(header))))?.header).toEqual(header)
   })
 

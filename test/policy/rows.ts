@@ -54,7 +54,7 @@ function issuesOf(resource: Resource): number {
 /** Values that R4's invariants or this test want in a certain form. */
 const FIXED: Readonly<Record<string, (owner: Owner, variant: number) => Json>> = {
   Patient: ({ id, number }) => ({
-    active: true, gender: 'female', birthDate: `19${70 + number}-02-0${number}`, name: [{ family: `Family${id}`, given: [`Given${id}`] }],
+    active: true, generalPractitioner: [{ reference: `Practitioner/gp-${id}` }], gender: 'female', birthDate: `19${70 + number}-02-0${number}`, name: [{ family: `Family${id}`, given: [`Given${id}`] }],
     identifier: [{ type: { coding: [{ code: 'MR' }] }, system: 'urn:mrn', value: `mr-${id}` }, { type: { coding: [{ code: 'SS' }] }, system: 'urn:ssn', value: `ssn-${id}` }]
   }),
   Binary: ({ id }) => ({ contentType: 'text/plain', data: 'c2VjcmV0', securityContext: { reference: `Observation/${rowId('Observation', id)}` } }),

@@ -52,8 +52,9 @@ function unchanged(request: FhirRequest, seen: Seen): boolean {
  * JSON to those who name nothing.
  */
 function wantsRaw({ headers: { accept = '' } }: FhirRequest): boolean {
-  const ranges = rangesOf(accept === '' ? '*/*' : accept)
-  return ranges.some((range) => range !== '*/*') === ranges.length > 0 && !ranges.some((range) => range === 'application/fhir+json' || range === 'application/json')
+  const ranges = rangesOf(accept)
+  if (ranges.some((range) => range === 'application/fhir+json' || range === 'application/json')) return false
+  return accept !== '' && (ranges.length === 0 || ranges.some((range) => range !== '*/*' && range !== 'application/*'))
 }
 
 /** Media ranges of an Accept header that are acceptable at all, without their parameters. */
