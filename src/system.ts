@@ -27,7 +27,7 @@ import { grantCaller } from './oauth/verify.ts'
 import { openSqliteLedger } from './store/adapters/sqlite/ledger.ts'
 import { openSqliteStore } from './store/adapters/sqlite/store.ts'
 import type { LedgerStore, OutboxEntry, RecordStore, ResourceStore } from './store/ports.ts'
-import { sealedStore } from './store/sealed-store.ts'
+import { openFault, sealedStore, type SealedStoreOptions } from './store/sealed-store.ts'
 
 /** Ports to the writer threads of the process, for a worker thread that runs a system of its own. */
 export interface WriterPorts {
@@ -84,7 +84,8 @@ export async function openSystem(options: SystemOptions): Promise<System> {
   const provider = openFileProvider(config.keys.dir)
   const ring = await openKeyRing({ provider, documents: keyDocuments(records), tenant: TENANT, now })
   const ledger = await openLedger({ store: ledgerStore, records, ring, slot, now, spoolDir: config.dataDir, failed })
-  const sealed = sealedStore({ records, ring, tenant: TENANT, base: config.fhirBase, parse: parseOwnJson, now, random, termsMax: TERMS_MAX })
+  const sealing: SealedStoreOptions = { records, ring, tenant: TENANT, base: config.fhirBase, parse: parseOwnJson, now, random, termsMax: TERMS_MAX }
+  const sealed = sealedStore(sealing)
   const withLedger = (withQuery: boolean): ResourceStore => unionStore(sealed, ledgerRows({
     store: ledgerStore, ring, base: config.fhirBase, site: new URL(config.baseUrl).host, withQuery, sequence: () => ledger.sequence()
   }))
@@ -106,7 +107,7 @@ export async function openSystem(options: SystemOptions): Promise<System> {
       records, ring, tenant: TENANT, random,
       audit: async (keys) => ledger.seal(erasureRecord({ at: now(), requestId: randomUUID(), address: '', caller: null, patient, keys }))
     }, patient),
-    verify: ({ versions }) => verifyLedger({ store: ledgerStore, records, ring, versions }),
+    verify: ({ versions }) => verifyLedger({ store: ledgerStore, records, ring, versions, openFault: (stored) => openFault(sealing, stored) }),
     tokens: openTokens({ store: records, ring, now, random, record: tokenRecorder(ledger, config.baseUrl, now) }),
     connect: () => ({ store: records.connect(), ledger: ledgerStore.connect() }),
     async ready() {

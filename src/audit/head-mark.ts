@@ -4,8 +4,9 @@
  */
 import { randomBytes } from 'node:crypto'
 import type { KeyRing } from '../crypto/keys.ts'
-import type { RecordStore } from '../store/ports.ts'
+import type { LedgerStore, RecordStore } from '../store/ports.ts'
 import { hex, type NamedHead } from './record.ts'
+import { logOf } from './slot.ts'
 
 const LABEL = 'ledger-head'
 
@@ -24,4 +25,12 @@ export async function markedHead(records: Pick<RecordStore, 'document'>, ring: K
   if (plain === undefined) return null
   const named = JSON.parse(new TextDecoder().decode(plain)) as NamedHead
   return named.log === slot ? named : null
+}
+
+/** Whether the log still is what its mark says, or has none yet. Where it is not, the mark must stay as it is: `verify` finds the cut by it. */
+export async function markHolds(store: Pick<LedgerStore, 'entries'>, records: Pick<RecordStore, 'document'>, ring: KeyRing, slot: string): Promise<boolean> {
+  const mark = await markedHead(records, ring, slot)
+  if (mark === undefined || mark === null) return mark === undefined
+  const [entry] = await store.entries(logOf(slot), mark.seq, 1, 'oldest')
+  return entry?.seq === mark.seq && hex(entry.link) === mark.link
 }

@@ -12,7 +12,7 @@ import { hmacChain } from './chain.ts'
 import { chunked } from './chunks.ts'
 import { entrySealer } from './entry.ts'
 import { blinder } from './postings.ts'
-import { ownRecords } from './own-records.ts'
+import { ownTerms } from './own-terms.ts'
 import { type AccessRecord, headsRecord, hex } from './record.ts'
 import { sequencer } from './sequencer.ts'
 import { logOf, slotOf, slotsFor } from './slot.ts'
@@ -20,7 +20,7 @@ import { openSpool, type Spool } from './spool.ts'
 
 export interface LedgerOptions {
   readonly store: LedgerStore
-  readonly records: Pick<RecordStore, 'outbox' | 'outboxDone' | 'commit'>
+  readonly records: Pick<RecordStore, 'outbox' | 'outboxDone' | 'commit' | 'document'>
   readonly ring: KeyRing
   /** `server` or `cli` takes the first free slot; `server-3` takes that one or waits for its lease to end. */
   readonly slot: string
@@ -57,8 +57,9 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
   const holder = new Uint8Array(randomBytes(16))
   const key = await ring.classKey('ledger')
   const chain = hmacChain(ring.linkKey())
-  const own = ownRecords()
-  const sequence = sequencer({ store, records, ring, chain, blinder: blinder(key.index), own, now, failed })
+  const blind = blinder(key.index)
+  const own = ownTerms()
+  const sequence = sequencer({ store, records, ring, chain, blinder: blind, own, now, failed })
   const lease = (slot: string, until = now() + LEASE_MS): Promise<boolean> => store.lease(logOf(slot), holder, until)
   const take = async (): Promise<Held> => {
     const slot = await takeSlot(options.slot, lease)
@@ -99,7 +100,7 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
   const sealed = (record: AccessRecord): OutboxEntry => {
     const at = now()
     const entry = held.sealer.seal(record, at)
-    own.add(entry.id, record, at)
+    own.add(entry.id, blind.terms(record, at))
     return entry
   }
   await turns()

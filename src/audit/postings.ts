@@ -7,23 +7,26 @@ import { type AccessRecord, outcomeOf } from './record.ts'
 /** Kinds of terms. `agent`: `Practitioner/12`, `issuer|subject` or `|client`; `entity`: `Type/id`; `day`: UTC, `2026-03-01`. */
 export type TermKind = 'patient' | 'agent' | 'kind' | 'entity' | 'outcome' | 'day'
 
-export interface Blinder { term(kind: TermKind, value: string): Term }
+export interface Blinder {
+  term(kind: TermKind, value: string): Term
+  /** All terms of a record. `at`: the time of sealing, where the record does not hold it yet. */
+  terms(record: AccessRecord, at?: number): readonly Term[]
+}
 
 const TERMS_CACHED_MAX = 20_000
 
 export function blinder(index: KeyObject): Blinder {
   const cached = new Map<string, Term>()
-  return {
-    term(kind, value) {
-      const text = `ledger ${kind}\n${value}`
-      const known = cached.get(text)
-      if (known !== undefined) return known
-      const term = Uint8Array.from(hmac256(index, text).subarray(0, 16))
-      if (cached.size >= TERMS_CACHED_MAX) cached.clear()
-      cached.set(text, term)
-      return term
-    }
+  const term = (kind: TermKind, value: string): Term => {
+    const text = `ledger ${kind}\n${value}`
+    const known = cached.get(text)
+    if (known !== undefined) return known
+    const made = Uint8Array.from(hmac256(index, text).subarray(0, 16))
+    if (cached.size >= TERMS_CACHED_MAX) cached.clear()
+    cached.set(text, made)
+    return made
   }
+  return { term, terms: (record, at) => termsOf(record, at).map(([kind, value]) => term(kind, value)) }
 }
 
 /** Distinct terms of a record, as kind and value. `at`: the time of sealing, where the record does not hold it yet. */

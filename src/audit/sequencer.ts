@@ -7,9 +7,9 @@ import type { KeyRing } from '../crypto/keys.ts'
 import type { LedgerEntry, LedgerStore, OutboxEntry, RecordStore } from '../store/ports.ts'
 import type { Chain } from './chain.ts'
 import { entryOpener, logOfEntry } from './entry.ts'
-import { markHead } from './head-mark.ts'
-import type { OwnRecords } from './own-records.ts'
-import { type Blinder, termsOf } from './postings.ts'
+import { markHead, markHolds } from './head-mark.ts'
+import type { OwnTerms } from './own-terms.ts'
+import type { Blinder } from './postings.ts'
 import { hex, type NamedHead } from './record.ts'
 import { slotOf } from './slot.ts'
 import { stampOf, stamped, unstamped } from './stamp.ts'
@@ -19,11 +19,11 @@ export const SEGMENT_ENTRIES = 1000
 
 export interface SequencerOptions {
   readonly store: LedgerStore
-  readonly records: Pick<RecordStore, 'outbox' | 'outboxDone' | 'commit'>
+  readonly records: Pick<RecordStore, 'outbox' | 'outboxDone' | 'commit' | 'document'>
   readonly ring: KeyRing
   readonly chain: Chain
   readonly blinder: Blinder
-  readonly own: OwnRecords
+  readonly own: OwnTerms
   readonly now: () => number
   /** A part of a pass failed; the next pass does it again. */
   readonly failed: (error: unknown) => void
@@ -35,8 +35,8 @@ export interface Sequencer {
   heads(): Promise<readonly NamedHead[]>
 }
 
-/** `marked`: the sequence number that the record store's mark names. */
-interface Head { seq: number; link: Bytes; stamp: number; marked: number }
+/** `marked`: the sequence number that the record store's mark names. `cut`: the log is not what it said; null = not looked at. */
+interface Head { seq: number; link: Bytes; stamp: number; marked: number; cut: boolean | null }
 
 export function sequencer(options: SequencerOptions): Sequencer {
   const { store, records, ring, failed } = options
@@ -47,7 +47,7 @@ export function sequencer(options: SequencerOptions): Sequencer {
     if (known !== undefined) return known
     const { seq, link } = await store.head(log)
     const [last] = seq === 0 ? [] : await store.entries(log, seq, 1, 'oldest')
-    const head = { seq, link, stamp: last === undefined ? 0 : stampOf(last.sealed), marked: -1 }
+    const head = { seq, link, stamp: last === undefined ? 0 : stampOf(last.sealed), marked: -1, cut: null }
     heads.set(hex(log), head)
     return head
   }
@@ -60,6 +60,16 @@ export function sequencer(options: SequencerOptions): Sequencer {
       heads.delete(hex(log))
       throw error
     }
+  }
+
+  const mark = async (head: Head, slot: string): Promise<void> => {
+    if (head.cut === null) {
+      head.cut = !(await markHolds(store, records, ring, slot))
+      if (head.cut) failed(new Error('A log does not hold what its mark names'))
+    }
+    if (head.cut) return
+    await markHead(records, ring, slot, head)
+    head.marked = head.seq
   }
 
   return {
@@ -79,9 +89,7 @@ export function sequencer(options: SequencerOptions): Sequencer {
         if (reads.length < BATCH && writes.length < BATCH) break
       }
       const head = await headOf(log)
-      if (head.seq !== head.marked) {
-        await markHead(records, ring, slotOf(log) ?? '', head).then(() => { head.marked = head.seq }, failed)
-      }
+      if (head.seq !== head.marked) await mark(head, slotOf(log) ?? '').catch(failed)
       await indexSegments(options, log, head.seq).catch(failed)
       return [...others.values()]
     },
@@ -138,9 +146,8 @@ async function indexSegments({ store, ring, blinder, own }: SequencerOptions, lo
     if (entries.length < SEGMENT_ENTRIES) return
     let breath = performance.now()
     for (const { seq, id, sealed } of entries) {
-      const mine = own.take(id)
-      const terms = mine === undefined ? termsOf(await opener.open(log, id, unstamped(sealed))) : termsOf(mine.record, mine.at)
-      for (const [kind, value] of terms) postings.push({ term: blinder.term(kind, value), seq })
+      const terms = own.take(id) ?? blinder.terms(await opener.open(log, id, unstamped(sealed)))
+      for (const term of terms) postings.push({ term, seq })
       if (performance.now() - breath > 10) {
         await new Promise(setImmediate)
         breath = performance.now()

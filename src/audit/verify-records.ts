@@ -11,6 +11,7 @@ export interface CheckOptions {
   readonly writes: LastWrites
   readonly versions: boolean
   readonly findings: Findings
+  readonly openFault: (stored: Stored) => Promise<string | null>
   /** Takes in entries that were made while this ran. */
   readonly catchUp: () => Promise<void>
 }
@@ -58,7 +59,7 @@ async function judge(options: CheckOptions, doubtful: readonly Bytes[]): Promise
   for (const [key, fault] of faults) options.findings.tampered(`Record ${hex(key)} ${fault}`)
 }
 
-async function faultOf({ records, writes, versions }: CheckOptions, key: Bytes, stored: Stored | undefined): Promise<string | null> {
+async function faultOf({ records, writes, versions, openFault }: CheckOptions, key: Bytes, stored: Stored | undefined): Promise<string | null> {
   const write = writes.last(key)
   if (stored === undefined) return write === undefined || write.hash === null ? null : 'is missing, and no erasure names it'
   if (write === undefined) return 'has no entry in the ledger'
@@ -66,7 +67,7 @@ async function faultOf({ records, writes, versions }: CheckOptions, key: Bytes, 
   if (stored.version < write.version) return `was rolled back from version ${write.version} to ${stored.version}`
   if (stored.version > write.version) return `has a version ${stored.version} without an entry in the ledger`
   if (write.hash !== hashOf(stored)) return 'does not hold the bytes that were written'
-  return versions && stored.version > 1 ? versionFault(records, stored, writes) : null
+  return (await openFault(stored)) ?? (versions && stored.version > 1 ? versionFault(records, stored, writes) : null)
 }
 
 async function versionFault(records: RecordStore, stored: Stored, writes: LastWrites): Promise<string | null> {

@@ -1,7 +1,7 @@
 /** Replays every log and compares it with the records: `wardkeep audit verify`. The store may be in use meanwhile. */
 import { KeysUnavailable } from '../crypto/errors.ts'
 import type { KeyRing } from '../crypto/keys.ts'
-import { type LedgerStore, type RecordStore, StoreUnavailable } from '../store/ports.ts'
+import { type LedgerStore, type RecordStore, type Stored, StoreUnavailable } from '../store/ports.ts'
 import { hmacChain } from './chain.ts'
 import { entryOpener } from './entry.ts'
 import { type Findings, makeFindings, type Problem } from './findings.ts'
@@ -19,6 +19,8 @@ export interface VerifyOptions {
   readonly ring: KeyRing
   /** Also every superseded version: one more query per changed record. */
   readonly versions?: boolean
+  /** What is wrong with a record apart from the ledger, such as a key that is gone; null = nothing. */
+  readonly openFault?: (stored: Stored) => Promise<string | null>
 }
 
 export interface Verified {
@@ -37,7 +39,7 @@ export interface Verified {
 }
 
 export async function verifyLedger(options: VerifyOptions): Promise<Verified> {
-  const { store, records, ring, versions = false } = options
+  const { store, records, ring, versions = false, openFault = async () => null } = options
   const findings = makeFindings()
   const writes = lastWrites(versions)
   const replay = replayer({ store, records, chain: hmacChain(ring.linkKey()), opener: entryOpener(ring), findings, writes })
@@ -46,7 +48,7 @@ export async function verifyLedger(options: VerifyOptions): Promise<Verified> {
     await replay.logs()
     await claimMarks(options, replay, findings)
     await replay.checkClaims()
-    if (await replay.waiting()) compared = await checkRecords({ records, writes, versions, findings, catchUp: replay.catchUp })
+    if (await replay.waiting()) compared = await checkRecords({ records, writes, versions, findings, openFault, catchUp: replay.catchUp })
     else findings.incomplete('More than 1,000 entries wait to be numbered: records were not compared; start the server, then verify again')
   } catch (error) {
     if (!(error instanceof StoreUnavailable || error instanceof KeysUnavailable)) throw error

@@ -9,8 +9,8 @@ import type { KeyRing } from './keys.ts'
 export type { Header } from './header.ts'
 export { SealBroken } from './errors.ts'
 
-/** `body` is a view into the opened content, not a copy. */
-export interface Opened { readonly header: Header; readonly body: Uint8Array }
+/** `body` is a view into the opened content, not a copy. `key` opened it. */
+export interface Opened { readonly header: Header; readonly body: Uint8Array; readonly key: DataKey }
 
 export interface SealInput {
   readonly header: Header
@@ -115,7 +115,7 @@ function openedWith(input: OpenInput, key: DataKey | undefined): Opened | undefi
   if (header.type !== type || header.version !== version) throw new SealBroken('place')
   if (!fits(key, header)) throw new SealBroken('patient')
   if (compareBytes(input.ring.recordKey(type, header.id), recordKey) !== 0) throw new SealBroken('record key')
-  return { header, body: new Uint8Array(plain.buffer, plain.byteOffset + start, bodyBytes) }
+  return { header, body: new Uint8Array(plain.buffer, plain.byteOffset + start, bodyBytes), key }
 }
 
 /** Length-prefixed format and algorithm, tenant, type, record key, version, data key id and life, in a scratch buffer. */

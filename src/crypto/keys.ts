@@ -7,6 +7,7 @@ import type { ClassKind, DataKey, DataKeyPlace, NewDataKey } from './data-keys.t
 import { KeysBroken, SealBroken } from './errors.ts'
 import { CACHE_MS, isFresh, makeKeyCache, type KeyCache } from './key-cache.ts'
 import { hmac256 } from './mac.ts'
+import { recordKeys } from './record-keys.ts'
 import { makeRoot, readRoot, rootDocument, rotateRoots, tenantKeys, type RootPlace, type TenantKeys } from './root-keys.ts'
 import { openWith, sealWith } from './small.ts'
 
@@ -33,6 +34,8 @@ export interface KeyRing {
   classKey(kind: ClassKind): Promise<DataKey>
   /** Sync when cached; undefined when its document is gone (erased); SealBroken when the id was never one of ours. */
   keyById(id: Uint8Array): DataKey | undefined | Promise<DataKey | undefined>
+  /** Rises whenever keys are dropped: what they opened must not be kept any longer either. */
+  readonly drops: number
   /** Whether a key of this id ever had this life. */
   hadLife(id: Uint8Array, life: Uint8Array): boolean
   /** To be awaited before serving. At most once a second it reads the generation document and drops cached keys when it changed. */
@@ -100,14 +103,13 @@ const REFRESH_MS = 1000
 const GENERATION = 'generation'
 
 class Ring implements KeyRing {
+  readonly recordKey: KeyRing['recordKey']
   readonly terms: KeyObject
   readonly epoch: number
   readonly #options: KeyRingOptions
   readonly #tenant: TenantKeys
   readonly #cache: KeyCache
   readonly #names: LRUCache<string, Bytes>
-  /** A read needs the key of its record to find it, and again to check what it opened. */
-  readonly #recordKeys: LRUCache<string, Bytes>
   readonly #loads = new Map<string, Promise<DataKey | undefined>>()
   /** Keys not yet committed: when their branch key was unwrapped, and the cache's drops at their birth. */
   readonly #births = new WeakMap<DataKey, { readonly at: number; readonly drops: number }>()
@@ -125,20 +127,10 @@ class Ring implements KeyRing {
     this.#branch = { key: branch, at }
     this.#cache = makeKeyCache(max, options.now)
     this.#names = new LRUCache({ max })
-    this.#recordKeys = new LRUCache({ max })
+    this.recordKey = recordKeys(tenant.record, max)
     this.terms = tenant.terms
     this.epoch = options.epoch ?? 1
     if (!Number.isInteger(this.epoch) || this.epoch < 1 || this.epoch > 255) throw new RangeError('The epoch of terms is 1 to 255')
-  }
-
-  recordKey(type: string, id: string): Bytes {
-    const name = lengthPrefixed([type, id])
-    let key = this.#recordKeys.get(name)
-    if (key === undefined) {
-      key = exact(hmac256(this.#tenant.record, name).subarray(0, 16))
-      this.#recordKeys.set(name, key)
-    }
-    return exact(key)
   }
 
   documentName(label: string, text: string): Bytes {
@@ -187,6 +179,10 @@ class Ring implements KeyRing {
 
   hadLife(id: Uint8Array, life: Uint8Array): boolean {
     return compareBytes(lifeOf(this.#tenant.document, id, life), life) === 0
+  }
+
+  get drops(): number {
+    return this.#cache.drops
   }
 
   async refresh(): Promise<void> {

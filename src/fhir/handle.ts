@@ -75,7 +75,7 @@ async function attempts(session: Session, request: FhirRequest, run: Run, record
   const { context, caller, policy } = session
   for (let attempt = 0; attempt < attemptsMax; attempt++) {
     const now = context.now()
-    const staged = stagedStore(context.store(policy), now)
+    const staged = stagedStore(context.store(policy), now, context.base)
     const guarded = guard(staged, policy, {
       base: context.base, now, newId: context.newId, scanRecordsMax: context.bounds.scanRecordsMax
     })
@@ -85,6 +85,7 @@ async function attempts(session: Session, request: FhirRequest, run: Run, record
       response = await run({ request, caller, guarded, site: site(context, now) })
     } catch (error) {
       if (!(error instanceof FhirError)) throw error
+      if (await staged.overtaken()) continue
       if (recordReads) await context.ledger.append(accessRecord({ at: now, request, caller, status: error.status, why: error.issues[0]?.code ?? 'error' }))
       throw error
     }

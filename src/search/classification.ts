@@ -15,3 +15,6 @@ export const allTypes: readonly string[] = [...table.keys()].sort()
 /** Where records are found whose patients follow from another record: one entry per searchable element of `from`. */
 export const derivedTypes: readonly { readonly type: string; readonly code: string }[] =
   allTypes.flatMap((type) => table.get(type)!.from.flatMap(({ code }) => (code === null ? [] : [{ type, code }])))
+
+/** Types with an element of `from` that R4 has no search parameter for. */
+export const derivedUnindexed: readonly string[] = allTypes.filter((type) => table.get(type)!.from.some(({ code }) => code === null))

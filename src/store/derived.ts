@@ -1,48 +1,81 @@
 import { fault } from '../model/errors.ts'
 import { type Ref, refText } from '../model/resource.ts'
-import { derivedTypes } from '../search/classification.ts'
-import { matches } from '../search/match.ts'
+import { derivedTypes, derivedUnindexed } from '../search/classification.ts'
+import { compartmentPatients, derivedTargets } from '../search/compartment.ts'
 import { searchParam } from '../search/parameters.ts'
-import type { ResourceStore, ResourceWrite, Row } from './ports.ts'
+import { ALL } from '../search/query.ts'
+import type { FindAsk, ResourceStore, ResourceWrite, Row } from './ports.ts'
 
 /** Rewritten with the commit that moves their target; more is refused. */
 const derivedRecordsMax = 1000
 
+type Patients = readonly string[]
+
+export interface Moved {
+  /** Resources whose patients change, as `Type/id`. */
+  readonly moved: readonly string[]
+  /** What follows them, with the patients that it gets. */
+  readonly rows: readonly { readonly row: Row; readonly patients: Patients }[]
+}
+
 /**
- * Records whose patients follow from a resource that this commit moves to other patients (DESIGN.md §5 "derived"), with the patients
- * that they get. `moved` names the resources whose patients change.
+ * Records whose patients follow from a resource that this commit moves to other patients (DESIGN.md §5 "derived"), and from those
+ * records in turn. `staged` has the patients of what the commit itself writes. FhirError 422 beyond 1,000 records.
  */
-export async function derivedFrom(
-  store: ResourceStore, writes: readonly ResourceWrite[], staged: (ref: Ref) => readonly string[] | undefined, base: string
-): Promise<{ readonly moved: readonly string[]; readonly rows: readonly { readonly row: Row; readonly patients: readonly string[] }[] }> {
+export async function derivedFrom(store: ResourceStore, writes: readonly ResourceWrite[], staged: (ref: Ref) => Patients | undefined, base: string): Promise<Moved> {
   const updates = writes.filter((write) => write.expect > 0 && !write.deleted)
   if (updates.length === 0) return { moved: [], rows: [] }
   const before = await store.read(updates.map((write) => write.ref))
-  const moved = updates.filter((write, index) => {
-    const row = before[index]
-    return row !== undefined && !row.deleted && (staged(write.ref) ?? []).join() !== [...row.patients].sort().join()
-  })
-  const rows: { row: Row; patients: readonly string[] }[] = []
-  for (const write of moved) {
-    for (const row of await derivedRows(store, write.ref, base)) {
-      if (staged({ type: row.type, id: row.id }) === undefined) rows.push({ row, patients: await store.patientsOf(row.resource(), staged) })
-    }
-  }
-  if (rows.length > derivedRecordsMax) throw fault(422, 'too-costly', `More than ${derivedRecordsMax} records follow the patient of this resource`)
-  return { moved: moved.map((write) => refText(write.ref)), rows }
+  const moved = before.filter((row) => row !== undefined).filter((row) => !row.deleted && !same(staged(row) ?? [], row.patients))
+  const followers = await followersOf(store, moved, staged, base)
+  return { moved: moved.map(refText), rows: await withPatients(store, followers, staged, base) }
 }
 
-async function derivedRows(store: ResourceStore, ref: Ref, base: string): Promise<readonly Row[]> {
-  const rows: Row[] = []
-  for (const { type, code } of derivedTypes) {
-    const param = searchParam(type, code)
-    if (param === undefined) continue
-    const filter = { kind: 'clause' as const, param, modifier: null, values: [{ kind: 'reference' as const, type: ref.type, id: ref.id, url: null, version: null }] }
-    const found = await store.find({
-      type, reach: { kind: 'all' }, filter, accept: (row) => matches(filter, row.resource(), { base }), order: 'newest', after: null,
-      limit: derivedRecordsMax + 1, scanRecordsMax: Number.MAX_SAFE_INTEGER
-    })
-    rows.push(...found.rows)
+/** Every stored record that hangs on one of these, at any depth, but for what the commit writes. */
+async function followersOf(store: ResourceStore, moved: readonly Row[], staged: (ref: Ref) => Patients | undefined, base: string): Promise<ReadonlyMap<string, Row>> {
+  const found = new Map<string, Row>()
+  const open = [...moved]
+  for (let target = open.pop(); target !== undefined; target = open.pop()) {
+    for (const row of await derivedRows(store, target, base)) {
+      if (staged(row) !== undefined || found.has(refText(row))) continue
+      found.set(refText(row), row)
+      open.push(row)
+    }
+    if (found.size > derivedRecordsMax) throw fault(422, 'too-costly', `More than ${derivedRecordsMax} records follow the patient of this resource`)
   }
-  return rows
+  return found
 }
+
+/** The patients that the followers get: of each its own and those of its targets, from the bottom up, so that a circle keeps no old one. */
+async function withPatients(store: ResourceStore, followers: ReadonlyMap<string, Row>, staged: (ref: Ref) => Patients | undefined, base: string): Promise<Moved['rows']> {
+  const patients = new Map<string, Patients>([...followers].map(([key, row]) => [key, compartmentPatients(row.resource(), base)]))
+  const lookup = (ref: Ref): Patients | undefined => staged(ref) ?? patients.get(refText(ref))
+  for (let changed = true; changed;) {
+    changed = false
+    for (const [key, row] of followers) {
+      const next = await store.patientsOf(row.resource(), lookup)
+      if (same(next, patients.get(key)!)) continue
+      patients.set(key, next)
+      changed = true
+    }
+  }
+  return [...followers].map(([key, row]) => ({ row, patients: patients.get(key)! })).filter(({ row, patients: next }) => !same(row.patients, next))
+}
+
+async function derivedRows(store: ResourceStore, target: Row, base: string): Promise<readonly Row[]> {
+  const accept = (row: Row): boolean => derivedTargets(row.resource(), base).some(({ type, id }) => type === target.type && id === target.id)
+  const ask = { accept, order: 'newest' as const, after: null, limit: derivedRecordsMax + 1, scanRecordsMax: Number.MAX_SAFE_INTEGER }
+  const asks: FindAsk[] = derivedTypes.flatMap(({ type, code }) => {
+    const param = searchParam(type, code)
+    const value = { kind: 'reference' as const, type: target.type, id: target.id, url: null, version: null }
+    return param === undefined ? [] : [{ ...ask, type, reach: { kind: 'all' as const }, filter: { kind: 'clause' as const, param, modifier: null, values: [value] } }]
+  })
+  // No index leads to these; but what hangs on a record is visible to its patients, and few records are.
+  const reach = target.patients.length === 0 ? { kind: 'all' as const } : { kind: 'patients' as const, patients: target.patients, shared: true }
+  for (const type of derivedUnindexed) asks.push({ ...ask, type, reach, filter: ALL })
+  const rows = new Map<string, Row>()
+  for (const each of asks) for (const row of (await store.find(each)).rows) rows.set(refText(row), row)
+  return [...rows.values()]
+}
+
+const same = (a: Patients, b: Patients): boolean => [...a].sort().join() === [...b].sort().join()

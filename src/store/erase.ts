@@ -20,7 +20,10 @@ export async function erasePatient(options: EraseOptions, patient: string): Prom
   for (;;) {
     await ring.refresh()
     const key = await ring.patientKey(patient)
-    if (key === undefined) return null
+    if (key === undefined) {
+      const left = await eraseLate(options, patient, null)
+      return left === 0 ? null : { erased: left, kept: 0 }
+    }
     const alone: Stored[] = []
     let kept = 0
     for (const stored of await recordsOf(options, patient)) {
@@ -44,10 +47,15 @@ export async function erasePatient(options: EraseOptions, patient: string): Prom
 /**
  * Records that were committed under the key between the look and the erasure. None can come after it: every commit relies on the
  * generation that it sealed under. The patient may be written anew meanwhile, under another key.
+ * `dead` null: an erasure that was interrupted here, whose key is not known any more.
  */
-async function eraseLate(options: EraseOptions, patient: string, dead: DataKey): Promise<number> {
-  const { records, random } = options
-  const late = (await recordsOf(options, patient)).filter((stored) => isSealedUnder(stored.sealed, dead))
+async function eraseLate(options: EraseOptions, patient: string, dead: DataKey | null): Promise<number> {
+  const { records, random, tenant, ring } = options
+  const late: Stored[] = []
+  for (const stored of await recordsOf(options, patient)) {
+    const gone = dead === null ? (await open({ ...placeOf(stored), tenant, ring })) === undefined : isSealedUnder(stored.sealed, dead)
+    if (gone) late.push(stored)
+  }
   if (late.length === 0) return 0
   const keys = late.map((stored) => stored.key)
   const expect = late.map(({ key, version }) => ({ key, version }))

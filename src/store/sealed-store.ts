@@ -7,6 +7,7 @@ import { fault } from '../model/errors.ts'
 import type { Ref, Resource } from '../model/resource.ts'
 import { plan } from '../search/plan.ts'
 import type { Plan } from '../search/query.ts'
+import { frozen, openedRows } from './opened-rows.ts'
 import { inReach } from './reach.ts'
 import { blindQuery } from './blind-query.ts'
 import { sealedCommit } from './sealed-commit.ts'
@@ -60,10 +61,28 @@ type OpenRow = (stored: Stored) => Promise<Row | undefined> | Row | undefined
 /** Opens a record; undefined when its key was erased. A record that does not authenticate stops the request: it is an attack or a broken disk. */
 function rowOpener(options: SealedStoreOptions): OpenRow {
   const { ring, tenant, parse } = options
+  const rows = openedRows(ring)
+  const made = (stored: Stored, opened: Opened | undefined): Row | undefined => {
+    if (opened === undefined) return undefined
+    const row = rowOf(stored, opened, parse)
+    rows.add(stored, row, opened.key)
+    return row
+  }
   return (stored) => {
+    const known = rows.get(stored)
+    if (known !== undefined) return known
     const opened = open({ sealed: stored.sealed, recordKey: stored.key, type: stored.type, version: stored.version, tenant, ring })
-    if (opened instanceof Promise) return opened.then((late) => (late === undefined ? undefined : rowOf(stored, late, parse)))
-    return opened === undefined ? undefined : rowOf(stored, opened, parse)
+    return opened instanceof Promise ? opened.then((late) => made(stored, late)) : made(stored, opened)
+  }
+}
+
+/** What keeps a current record from being read, in words that follow its name; null = nothing. No erasure leaves a record without its key. */
+export async function openFault(options: SealedStoreOptions, stored: Stored): Promise<string | null> {
+  try {
+    return (await rowOpener(options)(stored)) === undefined ? 'cannot be read: its key is gone' : null
+  } catch (error) {
+    if (error instanceof SealBroken) return 'does not open'
+    throw error
   }
 }
 
@@ -71,17 +90,17 @@ function rowOf(stored: Stored, opened: Opened, parse: (bytes: Uint8Array) => unk
   const { header, body } = opened
   if (header.deleted !== stored.deleted || header.updated !== stored.updated) throw new SealBroken('A record does not agree with its header')
   let parsed: Resource | null = null
-  return {
+  return Object.freeze({
     type: header.type,
     id: header.id,
     version: header.version,
     updated: header.updated,
     deleted: header.deleted,
-    patients: header.patients,
-    labels: header.labels,
+    patients: Object.freeze(header.patients),
+    labels: Object.freeze(header.labels),
     json: body,
-    resource: () => (parsed ??= parse(body) as Resource)
-  }
+    resource: () => (parsed ??= frozen(parse(body) as Resource))
+  })
 }
 
 /** Rows of one type that `accept` confirms, in order, bounded by the rows that the caller sees and that had to be opened in vain. */

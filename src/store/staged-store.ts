@@ -4,6 +4,7 @@
  */
 import { type Ref, refText, type Resource } from '../model/resource.ts'
 import type { FindAsk, Found, Position, ResourceCommit, ResourceStore, ResourceWrite, Row } from './ports.ts'
+import { derivedTargets } from '../search/compartment.ts'
 import { inReach } from './reach.ts'
 
 export interface StagedStore extends Omit<ResourceStore, 'commit' | 'patientsOf'> {
@@ -12,13 +13,15 @@ export interface StagedStore extends Omit<ResourceStore, 'commit' | 'patientsOf'
   /** Stages a version over `current`. `content` of a deletion is the last content. Returns the row as it will be stored. */
   stage(change: { readonly current: Row | undefined; readonly content: Resource; readonly deleted: boolean; readonly patients: readonly string[] }): Row
   lock(criteria: string): Promise<void>
+  /** Somebody else has written by one of the criteria since: what was read before and after may not agree. */
+  overtaken(): Promise<boolean>
   stagedRows(): readonly Row[]
   /** Nothing was staged: there is nothing to commit. */
   readonly clean: boolean
   finish(audit: ResourceCommit['audit'], move: boolean): ReturnType<ResourceStore['commit']>
 }
 
-export function stagedStore(store: ResourceStore, now: number): StagedStore {
+export function stagedStore(store: ResourceStore, now: number, base: string): StagedStore {
   const writes = new Map<string, { write: ResourceWrite; row: Row }>()
   const reads = new Map<string, { ref: Ref; version: number }>()
   const locks = new Map<string, number>()
@@ -42,7 +45,11 @@ export function stagedStore(store: ResourceStore, now: number): StagedStore {
     find: (ask) => find(store, [...writes.values()].map(({ row }) => row), note, ask),
     lockVersion: (criteria) => store.lockVersion(criteria),
     async patientsOf(resource) {
-      return store.patientsOf(resource, (ref) => writes.get(refText(ref))?.row.patients)
+      // Targets become preconditions: a record must not be written with the patients of a target that another commit moves meanwhile.
+      const targets = derivedTargets(resource, base)
+      const rows = targets.length === 0 ? [] : await self.read(targets)
+      const known = new Map(targets.map((ref, index) => [refText(ref), rows[index]?.patients ?? []]))
+      return store.patientsOf(resource, (ref) => known.get(refText(ref)))
     },
     stage({ current, content, deleted, patients }) {
       const ref = { type: content.resourceType, id: content.id! }
@@ -58,6 +65,10 @@ export function stagedStore(store: ResourceStore, now: number): StagedStore {
     },
     async lock(criteria) {
       if (!locks.has(criteria)) locks.set(criteria, await store.lockVersion(criteria))
+    },
+    async overtaken() {
+      for (const [criteria, version] of locks) if ((await store.lockVersion(criteria)) !== version) return true
+      return false
     },
     stagedRows: () => [...writes.values()].map(({ row }) => row),
     get clean() {

@@ -1,6 +1,6 @@
-import { StoreTooCostly, TERM_BYTES, type Commit, type Key, type PageAsk, type Put, type TermQuery } from '../../ports.ts'
+import { StoreTooCostly, TERM_BYTES, type Commit, type Key, type PageAsk, type Put, type TermQuery } from './ports.ts'
 
-/** Bounds of the port. A caller that stays below them holds the event loop for some 10 ms at most. */
+/** Bounds of the port, the same on every adapter. A caller that stays below them holds the event loop for some 10 ms at most. */
 export const BOUNDS = {
   limit: 1_000,
   sets: 16,

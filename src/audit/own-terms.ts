@@ -1,0 +1,28 @@
+import type { Term } from '../store/ports.ts'
+import { hex } from './record.ts'
+
+/** Index terms of the entries that this process sealed a moment ago, so that its sequencer need not open them again. Only a saving of work. */
+export interface OwnTerms {
+  add(id: Uint8Array, terms: readonly Term[]): void
+  /** The terms of an entry, once. Undefined for what others sealed, or what was long ago. */
+  take(id: Uint8Array): readonly Term[] | undefined
+}
+
+/** Some seconds of a busy server; past that the oldest are forgotten, and their entries opened when their turn comes. */
+const KEPT_MAX = 10_000
+
+export function ownTerms(keptMax = KEPT_MAX): OwnTerms {
+  const kept = new Map<string, readonly Term[]>()
+  return {
+    add(id, terms) {
+      if (kept.size >= keptMax) kept.delete(kept.keys().next().value!)
+      kept.set(hex(id), terms)
+    },
+    take(id) {
+      const name = hex(id)
+      const found = kept.get(name)
+      if (found !== undefined) kept.delete(name)
+      return found
+    }
+  }
+}
