@@ -3,7 +3,7 @@ import type { Config } from './config.ts'
 import type { Caller } from './model/caller.ts'
 import type { Issue } from './model/errors.ts'
 import type { FhirRequest, FhirResponse } from './model/interaction.ts'
-import type { WriterPorts } from './system.ts'
+import type { WriterPorts } from './stores.ts'
 
 export interface BulkStart { readonly config: Config; readonly writers: WriterPorts; readonly slot: string }
 export interface BulkAsk { readonly number: number; readonly request: FhirRequest; readonly caller: Caller }

@@ -1,6 +1,7 @@
 /**
  * Large bodies run on a worker thread with a system of its own: parsing, validation and sealing of a 30 MB transaction would hold the
- * event loop for seconds. The thread reads for itself and writes through the process's writer threads.
+ * event loop for seconds. The thread reads for itself and writes through
+ * the process's writer threads, or with a database client of its own.
  */
 import { Worker } from 'node:worker_threads'
 import type { BulkAnswer, BulkAsk, BulkStart } from './bulk-messages.ts'
@@ -22,7 +23,7 @@ export function openBulk(system: System, slot: string): Bulk {
   const start = (): Worker => {
     const writers = system.connect()
     const started = new Worker(new URL('./bulk-thread.ts', import.meta.url), {
-      workerData: { config: system.config, writers, slot } satisfies BulkStart, transferList: [writers.store, writers.ledger]
+      workerData: { config: system.config, writers, slot } satisfies BulkStart, transferList: writers === null ? [] : [writers.store, writers.ledger]
     })
     started.on('message', (answer: BulkAnswer) => {
       const asked = waiting.get(answer.number)
@@ -33,7 +34,7 @@ export function openBulk(system: System, slot: string): Bulk {
     })
     const gone = (): void => {
       worker = null
-      for (const { reject } of waiting.values()) reject(new FhirError(503, [{ severity: 'error', code: 'transient', diagnostics: 'The worker for large requests stopped; ask again' }]))
+      for (const { reject } of waiting.values()) reject(new FhirError(503, [{ severity: 'error', code: 'transient', diagnostics: 'The worker for large requests stopped; ask again' }], { headers: { 'retry-after': '5' } }))
       waiting.clear()
     }
     started.on('error', gone)

@@ -11,7 +11,8 @@ export interface Config {
   /** `baseUrl` + `/fhir/R4`: the base of every link and the default audience of tokens. */
   readonly fhirBase: string
   readonly dataDir: string
-  readonly store: { readonly kind: 'sqlite'; readonly path: string }
+  /** A URL may hold a password: it goes to the driver and nowhere else. */
+  readonly store: { readonly kind: 'sqlite'; readonly path: string } | { readonly kind: 'mongodb'; readonly url: string }
   readonly keys: { readonly kind: 'file'; readonly dir: string; /** Keys beside the data protect nothing: start warns. */ readonly underDataDir: boolean }
   /** Path of a JSON file, or null. */
   readonly trustedIssuersFile: string | null
@@ -123,6 +124,7 @@ function tlsFiles(certFile: string | null, keyFile: string | null): Config['tls'
 }
 
 function storeOf(url: string | null, dataDir: string): Config['store'] {
+  if (url !== null && MONGODB_URL.test(url)) return { kind: 'mongodb', url }
   return { kind: 'sqlite', path: url === null ? join(dataDir, 'wardkeep.db') : filePath(url, 'sqlite') }
 }
 
@@ -163,9 +165,10 @@ function isBase(text: string): boolean {
   return plain && (url.protocol === 'http:' || url.protocol === 'https:') && url.href.replace(/\/$/, '') === text
 }
 
+const MONGODB_URL = /^mongodb(\+srv)?:\/\/[^\s/?#][^\s#]*$/
+
 const storeUrl = z.string().nullable()
-  .refine((text) => text === null || !/^mongodb(\+srv)?:/i.test(text), 'names mongodb, which is not in this build yet; use sqlite:PATH')
-  .refine((text) => text === null || /^sqlite:(?!\/\/[^/])[^\0\r\n?#]+$/.test(text), 'must be sqlite:PATH')
+  .refine((text) => text === null || MONGODB_URL.test(text) || /^sqlite:(?!\/\/[^/])[^\0\r\n?#]+$/.test(text), 'must be sqlite:PATH, or mongodb:// or mongodb+srv:// with a host')
 
 const keyUrl = z.string().nullable()
   .refine((text) => text === null || /^file:(?!\/\/[^/])[^\0\r\n?#]+$/.test(text), 'must be file:DIRECTORY')

@@ -1,8 +1,7 @@
 /** The composition root: which store, keys, ledger, policies and doors one process (or one worker thread of it) runs on. */
 import { randomBytes, randomUUID } from 'node:crypto'
 import { mkdir, readFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
-import type { MessagePort } from 'node:worker_threads'
+import { join } from 'node:path'
 import { openLedger, type Ledger } from './audit/ledger.ts'
 import { erasureRecord, tokenRecord } from './audit/record.ts'
 import { ledgerRows } from './audit/ledger-rows.ts'
@@ -24,16 +23,10 @@ import { compilePolicy, type Policy, type PolicyContext } from './policy/policy.
 import { loadRolePolicies } from './policy/role-policies.ts'
 import { openTokens, type TokenEvent, type Tokens } from './oauth/opaque.ts'
 import { grantCaller } from './oauth/verify.ts'
-import { openSqliteLedger } from './store/adapters/sqlite/ledger.ts'
-import { openSqliteStore } from './store/adapters/sqlite/store.ts'
 import type { LedgerStore, OutboxEntry, RecordStore, ResourceStore } from './store/ports.ts'
-import { openFault, sealedStore, type SealedStoreOptions } from './store/sealed-store.ts'
-
-/** Ports to the writer threads of the process, for a worker thread that runs a system of its own. */
-export interface WriterPorts {
-  readonly store: MessagePort
-  readonly ledger: MessagePort
-}
+import type { SealedStoreOptions } from './store/sealed-options.ts'
+import { openFault, sealedStore } from './store/sealed-store.ts'
+import { openStores, type WriterPorts } from './stores.ts'
 
 export interface System {
   readonly config: Config
@@ -76,11 +69,9 @@ export interface SystemOptions {
 }
 
 export async function openSystem(options: SystemOptions): Promise<System> {
-  const { config, slot, writers, now = Date.now, failed = () => undefined } = options
+  const { config, slot, writers = null, now = Date.now, failed = () => undefined } = options
   await mkdir(config.dataDir, { recursive: true, mode: 0o700 })
-  await mkdir(dirname(config.store.path), { recursive: true, mode: 0o700 })
-  const records = await openSqliteStore({ path: config.store.path, now, ...(writers === undefined ? {} : { writer: writers.store }) })
-  const ledgerStore = await openSqliteLedger({ path: join(config.dataDir, 'ledger.db'), now, ...(writers === undefined ? {} : { writer: writers.ledger }) })
+  const { records, ledgerStore, connect } = await openStores(config, now, writers)
   const provider = openFileProvider(config.keys.dir)
   const ring = await openKeyRing({ provider, documents: keyDocuments(records), tenant: TENANT, now })
   const ledger = await openLedger({ store: ledgerStore, records, ring, slot, now, spoolDir: config.dataDir, failed })
@@ -109,7 +100,7 @@ export async function openSystem(options: SystemOptions): Promise<System> {
     }, patient),
     verify: ({ versions }) => verifyLedger({ store: ledgerStore, records, ring, versions, openFault: (stored) => openFault(sealing, stored) }),
     tokens: openTokens({ store: records, ring, now, random, record: tokenRecorder(ledger, config.baseUrl, now) }),
-    connect: () => ({ store: records.connect(), ledger: ledgerStore.connect() }),
+    connect,
     async ready() {
       await Promise.all([records.health(), ledgerStore.health(), provider.health()])
     },

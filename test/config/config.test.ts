@@ -42,8 +42,8 @@ describe('settings', () => {
   const bad: readonly [name: string, env: Record<string, string>][] = [
     ['PORT', { PORT: '65536' }], ['PORT', { PORT: '8080x' }], ['PORT', { PORT: '-1' }], ['PORT', { PORT: '1e3' }], ['PORT', { PORT: ' 80' }],
     ['HOST', { HOST: 'a b' }], ['BASE_URL', { BASE_URL: 'ftp://x' }], ['BASE_URL', { BASE_URL: 'https://u:secret@x' }], ['BASE_URL', { BASE_URL: 'https://x?a=1' }],
-    ['BASE_URL', { BASE_URL: 'https://x#f' }], ['BASE_URL', { BASE_URL: 'https://X.example' }], ['BASE_URL', { BASE_URL: 'x' }], ['STORE_URL', { STORE_URL: 'mongodb://u:secret@h/db' }],
-    ['STORE_URL', { STORE_URL: 'mongodb+srv://u:secret@h' }], ['STORE_URL', { STORE_URL: 'postgres://secret' }], ['STORE_URL', { STORE_URL: 'sqlite:' }], ['KEY_URL', { KEY_URL: 'vault:secret' }],
+    ['BASE_URL', { BASE_URL: 'https://x#f' }], ['BASE_URL', { BASE_URL: 'https://X.example' }], ['BASE_URL', { BASE_URL: 'x' }], ['STORE_URL', { STORE_URL: 'mongodb:secret' }],
+    ['STORE_URL', { STORE_URL: 'mongodb:///secret' }], ['STORE_URL', { STORE_URL: 'mongodb://u:secret@h/ db' }], ['STORE_URL', { STORE_URL: 'postgres://secret' }], ['STORE_URL', { STORE_URL: 'sqlite:' }], ['KEY_URL', { KEY_URL: 'vault:secret' }],
     ['KEY_URL', { KEY_URL: 'file://host/secret' }], ['WORKERS', { WORKERS: '0' }], ['RATE_LIMIT', { RATE_LIMIT: '0' }], ['RATE_LIMIT', { RATE_LIMIT: 'off' }], ['CORS_ORIGINS', { CORS_ORIGINS: '*' }],
     ['CORS_ORIGINS', { CORS_ORIGINS: 'null' }], ['CORS_ORIGINS', { CORS_ORIGINS: 'https://a.example/' }], ['CORS_ORIGINS', { CORS_ORIGINS: 'https://a.example,*' }], ['TRUST_PROXY', { TRUST_PROXY: 'true' }],
     ['TRUST_PROXY', { TRUST_PROXY: '1' }], ['TRUST_PROXY', { TRUST_PROXY: 'loopback' }], ['TRUST_PROXY', { TRUST_PROXY: '0.0.0.0/0' }], ['TRUST_PROXY', { TRUST_PROXY: '::/0' }],
@@ -60,6 +60,10 @@ describe('settings', () => {
 
   it.each([['::1', {}], ['127.8.8.8', {}], ['localhost', {}], ['0.0.0.0', { TLS_CERT: 'c', TLS_KEY: 'k' }], ['0.0.0.0', { TRUST_PROXY: '10.0.0.1' }]])('takes HOST %s with %j', (HOST, more) => {
     expect(refusal({ HOST, ...more })).toBe('accepted')
+  })
+
+  it.each(['mongodb://u:secret@h1:27017,h2/db?replicaSet=rs0', 'mongodb+srv://u:secret@cluster.example/db'])('takes %s as the store', (STORE_URL) => {
+    expect(loadConfig({ STORE_URL }).store).toEqual({ kind: 'mongodb', url: STORE_URL })
   })
 
   it('speaks https in its default BASE_URL once it has a certificate', () => {

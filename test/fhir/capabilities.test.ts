@@ -19,7 +19,7 @@ afterAll(() => server.close())
 const VALUES: Readonly<Record<string, string>> = {
   string: 'a', token: 'urn:x|a', reference: 'some-id', date: '2026-01-01', number: '1', quantity: '1|http://unitsofmeasure.org|kg', uri: 'http://example.org/x'
 }
-const COMPOSITES: readonly string[] = ['a$1', 'a$2026-01-01', 'a$a', 'a$some-id', '2026-01-01$a', 'some-id$a', '1$a', '1$1', 'a$http://example.org', 'some-id$some-id', '1$2', '2026-01-01$some-id']
+const COMPOSITES: readonly string[] = ['a$1', 'a$2026-01-01', 'a$a', 'a$some-id', '2026-01-01$a', 'some-id$a', '1$a', '1$1', 'a$http://example.org', 'some-id$some-id', '1$2', '2026-01-01$some-id', 'a$1$2']
 
 describe('the CapabilityStatement', () => {
   test('is public, valid R4, and the same with a token, by HEAD and under _format', async () => {

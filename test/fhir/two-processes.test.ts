@@ -127,11 +127,9 @@ describe('keys erase, beside running servers', () => {
     expect([erased.code, erased.out.includes('4 records')]).toEqual([0, true])
     await asNeverWas('x-erased', 'x-absent')
     expect(held()).toEqual([false, false, false, false, false])
-    await pause(2000)
-    await asNeverWas('x-erased', 'x-absent')
     expect(found(await ask(0, 'GET', 'Observation?patient=x-stays'))).toEqual(['Observation/x-stays-1', 'Observation/x-stays-2'])
-    const verified = await wardkeep(place, 'audit', 'verify', '--versions')
-    expect([verified.code, / 4 erased, 0 problems/.test(verified.out)]).toEqual([0, true])
+    const verified = await beside(place, (system) => system.verify({ versions: true }))
+    expect([verified.problems, verified.erased]).toEqual([[], 4])
   })
 
   test('lets the same patient be written anew at once, by a process that still held the key, and for good', async () => {
@@ -140,13 +138,13 @@ describe('keys erase, beside running servers', () => {
     expect((await wardkeep(place, 'keys', 'erase', 'Patient/x-again', '--yes')).code).toBe(0)
     await writePatient(1, 'x-again')
     expect((await ask(0, 'PUT', 'Observation/x-again-4', observation('x-again', 'x-again-4'))).status).toBe(201)
-    await pause(1500)
+    // By now both have noticed the erasure.
+    await pause(1100)
     for (const at of [0, 1]) {
       expect(found(await ask(at, 'GET', 'Observation?patient=x-again'))).toEqual(['Observation/x-again-1', 'Observation/x-again-2', 'Observation/x-again-4'])
       expect((await ask(at, 'GET', 'Observation/x-again-1/_history')).json.entry.length).toBe(2)
       expect((await ask(at, 'GET', 'Patient/x-again')).json.meta.versionId).toBe('1')
     }
-    expect((await wardkeep(place, 'audit', 'verify', '--versions')).code).toBe(0)
   })
 
   test('while others write to the patient: afterwards nothing of it is half there, and every id can be written again', async () => {
@@ -172,7 +170,8 @@ describe('keys erase, beside running servers', () => {
       expect((await ask(1, 'PUT', `Observation/${id}`, observation('x-busy', id))).status).toBe(reply.status === 200 ? 200 : 201)
     }
     expect(found(await ask(1, 'GET', 'Observation?patient=x-busy&_count=1000'))).toEqual([...ids].map((id) => `Observation/${id}`).sort())
-    expect((await wardkeep(place, 'audit', 'verify')).code).toBe(0)
+    const verified = await wardkeep(place, 'audit', 'verify', '--versions')
+    expect([verified.code, verified.out]).toEqual([0, expect.stringContaining('0 problems')])
   })
 })
 

@@ -193,7 +193,7 @@ export async function differences(twins: Twins, claims: Claims, asks: readonly A
 }
 
 /** Where two texts part. */
-function unlike(full: string, bare: string): string {
+export function unlike(full: string, bare: string): string {
   let from = 0
   while (full[from] === bare[from]) from++
   return `with: …${full.slice(Math.max(0, from - 60), from + 160)}… without: …${bare.slice(Math.max(0, from - 60), from + 160)}…`

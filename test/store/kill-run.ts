@@ -21,6 +21,8 @@ export interface KillReport {
 }
 
 const CLIENTS = 6
+/** In every other round what has more bytes than this, a transaction, runs on the worker thread. */
+const INLINE_BYTES = 4000
 const KILL_MS_MAX = 800
 /** A dead process holds its ledger slot for 15 s; then another continues its log. */
 const SPOOL_MS_MAX = 20_000
@@ -38,7 +40,7 @@ export async function killRuns(kills: number, seed: number, say: (line: string) 
     const after = random() * KILL_MS_MAX
     const notes = await loadAndKill(server, token!, { round, after, seed: Math.floor(random() * 2 ** 32) })
     inFlight += [...notes.fates.values()].filter((fate) => fate.inFlight !== null).length
-    server = await startChild(place)
+    server = await startChild(place, round % 2 === 0 ? {} : { BODY_BYTES_INLINE: String(INLINE_BYTES) })
     startMsMax = Math.max(startMsMax, server.startedMs)
     const found = await roundFaults(place, clientOf(server, token!, notes, `check${round}`), notes)
     found.forEach((fault) => faults.push(`round ${round}, killed after ${Math.round(after)} ms: ${fault}`))

@@ -1,4 +1,4 @@
-import { MongoClient, ServerApiVersion, type ClientSession, type Db, type MongoOptions } from 'mongodb'
+import { MongoClient, type ClientSession, type Db, type MongoClientOptions, type MongoOptions } from 'mongodb'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { StoreUnavailable } from '../../ports.ts'
 import { codeOf, toStoreError } from './errors.ts'
@@ -46,9 +46,8 @@ export async function openDatabase(options: MongoStoreOptions): Promise<Database
   const selectionMs = options.selectionMs ?? SELECTION_MS
   let client: MongoClient | null = null
   try {
-    client = new MongoClient(options.url, {
+    client = clientOf(options.url, {
       ...DURABLE, retryWrites: true, retryReads: true, promoteBuffers: false, ignoreUndefined: false, appName: 'wardkeep',
-      serverApi: ServerApiVersion.v1,
       maxPoolSize: POOL_MAX, serverSelectionTimeoutMS: selectionMs, waitQueueTimeoutMS: selectionMs, connectTimeoutMS: selectionMs, socketTimeoutMS: SOCKET_MS
     })
     const weak = weakness(client.options)
@@ -61,6 +60,15 @@ export async function openDatabase(options: MongoStoreOptions): Promise<Database
   } catch (error) {
     await client?.close()
     throw toStoreError(error)
+  }
+}
+
+// The driver names what it found wrong, which may be a part of a password.
+function clientOf(url: string, options: MongoClientOptions): MongoClient {
+  try {
+    return new MongoClient(url, options)
+  } catch {
+    throw new StoreUnavailable('STORE_URL is not a URL that the MongoDB driver takes')
   }
 }
 

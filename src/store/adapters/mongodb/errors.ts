@@ -1,4 +1,4 @@
-import { MongoError, MongoNetworkError, MongoServerSelectionError } from 'mongodb'
+import { MongoBulkWriteError, MongoError, MongoServerError, MongoServerSelectionError } from 'mongodb'
 import { StoreBroken, StoreTooCostly, StoreUnavailable, StoreUnknown } from '../../ports.ts'
 
 /** Errors that may leave the adapter. Texts are fixed: a driver's text could name a host, a user or a value. */
@@ -34,8 +34,12 @@ export const isUnknownCommit = (error: unknown): boolean => error instanceof Mon
 /** No server to ask: trying again at once is in vain. */
 export const isAway = (error: unknown): boolean => error instanceof MongoServerSelectionError
 
-/** A write outside a transaction whose answer was lost. */
-export const isLost = (error: unknown): boolean => error instanceof MongoNetworkError
+/** Nothing was wrong with a write, or with any of several, but that its id was there already. */
+export function isOnlyDuplicate(error: unknown): boolean {
+  if (!(error instanceof MongoBulkWriteError)) return error instanceof MongoServerError && error.code === DUPLICATE_KEY
+  const errors = Array.isArray(error.writeErrors) ? error.writeErrors : [error.writeErrors]
+  return errors.length > 0 && errors.every(({ code }) => code === DUPLICATE_KEY) && error.result.getWriteConcernError() === undefined
+}
 
 /** Runs the work; what the driver throws leaves as an error of the port. */
 export async function guarded<T>(work: () => Promise<T>): Promise<T> {

@@ -27,8 +27,8 @@ export interface DirectoryDocument {
   /** 0: there is no such record, and a commit relied upon that. */
   readonly version: number
   readonly c?: Binary
-  /** The last commit that relied upon this version without writing it. */
-  readonly by?: Binary
+  /** The last commit that wrote this version or relied upon it. */
+  readonly by: Binary
   /** Of version 0: when it may be forgotten. */
   readonly expires?: Date
 }

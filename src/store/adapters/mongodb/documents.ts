@@ -1,0 +1,113 @@
+import { randomBytes } from 'node:crypto'
+import type { AnyBulkWriteOperation, ClientSession } from 'mongodb'
+import type { Bytes } from '../../../model/resource.ts'
+import type { DocumentPut, Key } from '../../ports.ts'
+import { binary, bytesOf, hexOf, pieces } from './bytes.ts'
+import type { Database } from './database.ts'
+import type { Documents, Run } from './run.ts'
+import type { DocumentDocument } from './schema.ts'
+import { transact } from './transaction.ts'
+
+/*
+ * A commit that relies upon a document without writing it must not go through beside one that writes it, but beside
+ * any number that also rely upon it: every clinical commit relies upon the one document of erasures. The
+ * database only knows locks that exclude, so the document has many: who relies takes one, who writes takes all. The document says
+ * whether it has them (`relied`); since that is written into the document itself, no writer can miss it.
+ */
+
+const LOCKS = 64
+const NAMES_AT_ONCE = 1_000
+const NOTHING: Bytes = new Uint8Array()
+
+export async function documentsOf(base: Database, session: ClientSession, names: readonly Key[]): Promise<Documents> {
+  const found = new Map<string, DocumentDocument>()
+  for (const piece of pieces(names, NAMES_AT_ONCE)) {
+    const documents = await base.in.document.find({ _id: { $in: piece.map(binary) } }, { session, batchSize: NAMES_AT_ONCE }).toArray()
+    for (const document of documents) found.set(hexOf(document._id), document)
+  }
+  return found
+}
+
+/** 0 where it is absent or expired. */
+export function liveVersion(document: DocumentDocument | null | undefined, at: number): number {
+  if (document === null || document === undefined) return 0
+  return document.expires !== undefined && document.expires.getTime() <= at ? 0 : document.version
+}
+
+/** Reads one document by itself. */
+export async function readDocument(base: Database, name: Key): Promise<{ readonly version: number; readonly sealed: Bytes } | undefined> {
+  const found = await base.in.document.findOne({ _id: binary(name) })
+  const version = liveVersion(found, base.now())
+  return found === null || version === 0 ? undefined : { version, sealed: bytesOf(found.sealed) }
+}
+
+export async function putDocuments(run: Run, puts: readonly DocumentPut[]): Promise<void> {
+  const writes: AnyBulkWriteOperation<DocumentDocument>[] = []
+  for (const put of puts) {
+    const found = run.documents.get(hexOf(put.name))
+    if (found?.relied === true) await takeAllLocks(run, put.name)
+    writes.push(...written(put, found, run.at))
+  }
+  for (const piece of pieces(writes, NAMES_AT_ONCE)) await run.base.in.document.bulkWrite([...piece], { session: run.session, ordered: true })
+}
+
+function written(put: DocumentPut, found: DocumentDocument | undefined, at: number): AnyBulkWriteOperation<DocumentDocument>[] {
+  const _id = binary(put.name)
+  const relied = found?.relied === true ? { relied: true } : {}
+  if (put.sealed === null) {
+    if (found === undefined) return []
+    if (found.relied !== true) return [{ deleteOne: { filter: { _id } } }]
+    return [{ replaceOne: { filter: { _id }, replacement: { version: 0, sealed: binary(NOTHING), ...relied } } }]
+  }
+  const expires = put.expires === null ? {} : { expires: new Date(put.expires) }
+  const document = { version: liveVersion(found, at) + 1, ...expires, sealed: binary(put.sealed), ...relied }
+  return [found === undefined ? { insertOne: { document: { _id, ...document } } } : { replaceOne: { filter: { _id }, replacement: document } }]
+}
+
+/** Gives documents their locks, in a transaction of its own; an absent one gets a row of version 0. */
+export async function register(base: Database, names: readonly Key[]): Promise<void> {
+  await transact(base, async (session) => {
+    for (const name of names) {
+      const found = await base.in.document.findOne({ _id: binary(name) }, { session })
+      if (found?.relied === true) continue
+      if (found === null) await base.in.document.insertOne({ _id: binary(name), version: 0, sealed: binary(NOTHING), relied: true }, { session })
+      else await base.in.document.updateOne({ _id: binary(name) }, { $set: { relied: true } }, { session })
+      const locks = Array.from({ length: LOCKS }, (_, i) => ({ _id: lockId(name, i), by: binary(NOTHING) }))
+      await base.in.lock.deleteMany({ _id: { $gte: lockId(name, 0), $lte: lockId(name, LOCKS - 1) } }, { session })
+      await base.in.lock.insertMany(locks, { session })
+    }
+    return { value: undefined, keep: true }
+  })
+}
+
+// From a random start, so that processes seldom meet, and in turn, so that the commits of one do not.
+let turn = Math.floor(Math.random() * LOCKS)
+
+/** Takes one lock of each document. */
+export async function rely(run: Run, names: readonly Key[]): Promise<void> {
+  turn = (turn + 1) % LOCKS
+  for (const name of names) {
+    const { matchedCount } = await run.base.in.lock.updateOne({ _id: lockId(name, turn) }, { $set: { by: binary(run.id) } }, { session: run.session })
+    if (matchedCount !== 1) throw new TypeError('A document has lost its locks')
+  }
+}
+
+async function takeAllLocks(run: Run, name: Key): Promise<void> {
+  await run.base.in.lock.updateMany({ _id: { $gte: lockId(name, 0), $lte: lockId(name, LOCKS - 1) } }, { $set: { by: binary(run.id) } }, { session: run.session })
+}
+
+function lockId(name: Key, number: number) {
+  return binary(Uint8Array.from([...name, number]))
+}
+
+/** Reads and removes: of all who ask, one gets it. */
+export async function takeDocument(base: Database, name: Key): Promise<Bytes | undefined> {
+  return await transact(base, async (session) => {
+    const documents = await documentsOf(base, session, [name])
+    const found = documents.get(hexOf(name))
+    if (found === undefined || liveVersion(found, base.now()) === 0) return { value: undefined, keep: false }
+    const run = { base, session, id: Uint8Array.from(randomBytes(16)), at: base.now(), heads: new Map(), documents }
+    await putDocuments(run, [{ name, expect: null, expires: null, sealed: null }])
+    return { value: bytesOf(found.sealed), keep: true }
+  })
+}

@@ -1,0 +1,197 @@
+import type { ClientSession } from 'mongodb'
+import { termAt, termSet } from '../../candidates.ts'
+import { StoreBroken, StoreUnavailable, TERM_BYTES, type LedgerEntry, type LedgerStore, type OutboxEntry, type Term } from '../../ports.ts'
+import { atMost, BOUNDS, checkKey, checkLimit } from '../../bounds.ts'
+import type { Bytes } from '../../../model/resource.ts'
+import { groupAppends } from './appends.ts'
+import { binary, bytesOf, numbered, pieces } from './bytes.ts'
+import { COMMAND_MS, openDatabase, type Database, type MongoStoreOptions } from './database.ts'
+import { guarded, isOnlyDuplicate } from './errors.ts'
+import { commitOrder } from './order.ts'
+import { WRITES_AT_ONCE } from './run.ts'
+import type { EntryDocument, LogDocument } from './schema.ts'
+import { transact } from './transaction.ts'
+
+const LINK_BYTES = 32
+const LOG_BYTES = 8
+const PIECES_AT_ONCE = 4
+
+/** The ledger in the same database, with a client of its own: no clinical write waits for its connections. */
+export async function openMongoLedger(options: MongoStoreOptions): Promise<LedgerStore> {
+  const base = await openDatabase(options)
+  const next = commitOrder(base.now)
+  const appends = groupAppends((entries) => append(base, entries, next))
+  const running = new Set<Promise<unknown>>()
+  let closed = false
+  const open = async <T>(work: () => Promise<T>): Promise<T> => {
+    if (closed) throw new StoreUnavailable('The store is closed')
+    const result = guarded(work)
+    running.add(result)
+    try {
+      return await result
+    } finally {
+      running.delete(result)
+    }
+  }
+  return {
+    append: (entry) => open(async () => {
+      checkKey(entry.id)
+      await appends.add(entry)
+    }),
+    sequence: (log, entries) => open(async () => {
+      for (const { id } of entries) checkKey(id)
+      if (entries.length > 0) await sequence(base, log, entries)
+    }),
+    index: (log, through, postings) => open(() => index(base, log, through, postings)),
+    lease: (log, holder, until) => open(() => lease(base, log, { holder, until })),
+    ...ledgerReads(base, open),
+    async health() {
+      await open(() => base.in.schema.findOne({ _id: 1 }, { maxTimeMS: COMMAND_MS }))
+    },
+    async close() {
+      closed = true
+      await appends.idle()
+      await Promise.allSettled(running)
+      await base.client.close()
+    }
+  }
+}
+
+type Open = <T>(work: () => Promise<T>) => Promise<T>
+type Reads = 'pending' | 'known' | 'entries' | 'head' | 'logs' | 'indexed' | 'lookup'
+
+function ledgerReads(base: Database, open: Open): Pick<LedgerStore, Reads> {
+  const logOf = (log: Bytes): Promise<LogDocument | null> => base.in.log.findOne({ _id: binary(log) }, { maxTimeMS: COMMAND_MS })
+  return {
+    pending: (limit) => open(async () => {
+      checkLimit(limit)
+      return await pending(base, limit)
+    }),
+    known: (ids) => open(() => known(base, ids)),
+    entries: (log, from, limit, order) => open(async () => {
+      checkLimit(limit)
+      return await entriesOf(base, log, { from, limit, order })
+    }),
+    head: (log) => open(async () => {
+      const found = await logOf(log)
+      return found === null ? { seq: 0, link: new Uint8Array(LINK_BYTES) } : { seq: found.seq, link: bytesOf(found.link) }
+    }),
+    logs: () => open(async () => (await base.in.log.find({ seq: { $gt: 0 } }, { sort: { _id: 1 }, maxTimeMS: COMMAND_MS }).toArray()).map(({ _id }) => bytesOf(_id))),
+    indexed: (log) => open(async () => (await logOf(log))?.indexed ?? 0),
+    lookup: (log, anyOf, before, limit) => open(async () => {
+      checkLimit(limit)
+      atMost(anyOf.length, BOUNDS.setTerms, 'terms of a set')
+      return await lookup(base, log, anyOf, { before, limit })
+    })
+  }
+}
+
+/** An id that waits already is not added again. */
+async function append(base: Database, entries: readonly OutboxEntry[], next: () => number): Promise<void> {
+  await insertNew(() => base.in.pending.insertMany(entries.map(({ id, sealed }) => ({ _id: binary(id), n: next(), sealed: binary(sealed) })), { ordered: false }))
+}
+
+async function insertNew(insert: () => Promise<unknown>): Promise<void> {
+  try {
+    await insert()
+  } catch (error) {
+    if (!isOnlyDuplicate(error)) throw error
+  }
+}
+
+// An append that was sent again after a lost answer may stand here beside its sequenced entry.
+async function pending(base: Database, limit: number): Promise<OutboxEntry[]> {
+  for (;;) {
+    const found = await base.in.pending.find({}, { sort: { n: 1, _id: 1 }, limit, batchSize: limit, hint: 'in_order', maxTimeMS: COMMAND_MS }).toArray()
+    const stale = await known(base, found.map(({ _id }) => bytesOf(_id)))
+    if (stale.length === 0) return found.map(({ _id, sealed }) => ({ id: bytesOf(_id), sealed: bytesOf(sealed) }))
+    await base.in.pending.deleteMany({ _id: { $in: stale.map(binary) } })
+  }
+}
+
+async function known(base: Database, ids: readonly Bytes[]): Promise<Bytes[]> {
+  const found: Bytes[] = []
+  for (const piece of pieces(ids, WRITES_AT_ONCE)) {
+    const entries = await base.in.entry.find({ id: { $in: piece.map(binary) } }, { projection: { _id: 0, id: 1 }, batchSize: WRITES_AT_ONCE, hint: 'by_id', maxTimeMS: COMMAND_MS }).toArray()
+    found.push(...entries.map(({ id }) => bytesOf(id)))
+  }
+  return found
+}
+
+const emptyLog = { seq: 0, link: binary(new Uint8Array(LINK_BYTES)), indexed: 0, holder: null, until: 0 }
+
+async function sequence(base: Database, log: Bytes, entries: readonly LedgerEntry[]): Promise<void> {
+  const _id = binary(log)
+  const last = entries.at(-1) as LedgerEntry
+  await transact(base, async (session: ClientSession) => {
+    const head = await base.in.log.findOne({ _id }, { session })
+    if (!entries.every(({ seq }, i) => seq === (head?.seq ?? 0) + 1 + i)) throw new StoreBroken('The entries do not continue the log')
+    const end = { seq: last.seq, link: binary(last.link) }
+    if (head === null) await base.in.log.insertOne({ _id, ...emptyLog, ...end }, { session })
+    else await base.in.log.updateOne({ _id }, { $set: end }, { session })
+    for (const piece of pieces(entries, WRITES_AT_ONCE)) {
+      await base.in.entry.insertMany(piece.map((entry): EntryDocument => ({ _id: numbered(log, entry.seq), id: binary(entry.id), sealed: binary(entry.sealed), link: binary(entry.link) })), { session })
+      await base.in.pending.deleteMany({ _id: { $in: piece.map(({ id }) => binary(id)) } }, { session })
+    }
+    return { value: undefined, keep: true }
+  })
+}
+
+async function entriesOf(base: Database, log: Bytes, ask: { from: number; limit: number; order: 'oldest' | 'newest' }): Promise<LedgerEntry[]> {
+  const [first, last] = [numbered(log, 0), numbered(log, Number.MAX_SAFE_INTEGER)]
+  const from = numbered(log, ask.from)
+  const range = ask.order === 'oldest' ? { $gte: from, $lte: last } : { $gte: first, $lte: from }
+  const options = { sort: { _id: ask.order === 'oldest' ? 1 as const : -1 as const }, limit: ask.limit, batchSize: ask.limit, maxTimeMS: COMMAND_MS }
+  return (await base.in.entry.find({ _id: range }, options).toArray()).map(({ _id, id, sealed, link }) => ({
+    seq: Number(Buffer.from(_id.value()).readBigUInt64BE(LOG_BYTES)), id: bytesOf(id), sealed: bytesOf(sealed), link: bytesOf(link)
+  }))
+}
+
+type Posting = { readonly term: Term; readonly seq: number }
+
+/** Sorted, so that the postings of a term go to one place. Whatever is there of an earlier try stays; the mark comes last. */
+async function index(base: Database, log: Bytes, through: number, postings: readonly Posting[]): Promise<void> {
+  if (through > ((await base.in.log.findOne({ _id: binary(log) }))?.seq ?? 0)) throw new StoreBroken('The segment ends after the log')
+  const sorted = [...postings].sort((a, b) => Buffer.compare(a.term, b.term) || a.seq - b.seq)
+  for (const piece of pieces(sorted, WRITES_AT_ONCE)) {
+    const documents = piece.map(({ term, seq }) => ({ _id: numbered(Uint8Array.from([...log, ...term]), seq), log: binary(log), term: binary(term), seq }))
+    await insertNew(() => base.in.posting.insertMany(documents, { ordered: false }))
+  }
+  await base.in.log.updateOne({ _id: binary(log) }, { $max: { indexed: through } })
+}
+
+/** Each piece of the terms gives its newest; the newest of all are among them. */
+async function lookup(base: Database, log: Bytes, anyOf: readonly Term[], ask: { before: number; limit: number }): Promise<number[]> {
+  const set = termSet(anyOf)
+  const terms = Array.from({ length: set.size }, (_, i) => binary(termAt(set, i).slice(0, TERM_BYTES)))
+  const split = pieces(terms, base.splitTerms)
+  const found = new Set<number>()
+  for (const several of pieces(split, PIECES_AT_ONCE)) {
+    const lists = await Promise.all(several.map((piece) => newestOf(base, log, piece, ask)))
+    for (const seq of lists.flat()) found.add(seq)
+  }
+  return [...found].sort((a, b) => b - a).slice(0, ask.limit)
+}
+
+/** An entry under several of the terms comes several times: reads on until enough are distinct. */
+async function newestOf(base: Database, log: Bytes, terms: readonly ReturnType<typeof binary>[], ask: { before: number; limit: number }): Promise<number[]> {
+  const found = new Set<number>()
+  for (let before = ask.before; ;) {
+    const rows = await base.in.posting.find({ log: binary(log), term: { $in: [...terms] }, seq: { $lt: before } }, {
+      sort: { seq: -1 }, limit: ask.limit, batchSize: ask.limit, projection: { _id: 0, seq: 1 }, hint: 'by_term', maxTimeMS: COMMAND_MS
+    }).toArray()
+    for (const { seq } of rows) found.add(seq)
+    const last = rows.at(-1)?.seq
+    if (found.size >= ask.limit || rows.length < ask.limit || last === undefined) return [...found]
+    before = last
+  }
+}
+
+async function lease(base: Database, log: Bytes, ask: { readonly holder: Bytes; readonly until: number }): Promise<boolean> {
+  const _id = binary(log)
+  await insertNew(() => base.in.log.updateOne({ _id }, { $setOnInsert: emptyLog }, { upsert: true }))
+  const free = [{ holder: null }, { holder: binary(ask.holder) }, { until: { $lte: base.now() } }]
+  const { matchedCount } = await base.in.log.updateOne({ _id, $or: free }, { $set: { holder: binary(ask.holder), until: ask.until } })
+  return matchedCount === 1
+}
+

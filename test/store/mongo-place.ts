@@ -1,0 +1,176 @@
+/** A MongoDB server for tests: the one of MONGODB_URI, one in a container, or a small stand-in from PyPI that speaks the same protocol. */
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { existsSync, mkdirSync, mkdtempSync, rmdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { promisify } from 'node:util'
+import { MongoClient } from 'mongodb'
+import type { MongoStoreOptions } from '../../src/store/adapters/mongodb/database.ts'
+import type { MakePlace } from './conformance.ts'
+
+const run = promisify(execFile)
+
+export interface MongoServer {
+  /** Why there is none, or null. */
+  readonly missing: string | null
+  /** A real mongod: explain, TTL and durability mean something. */
+  readonly real: boolean
+  readonly url: string
+  /** The same server after `stop`; only for one that was started here. */
+  readonly stop: (() => Promise<void>) | null
+  readonly start: (() => Promise<void>) | null
+  /** The server's own process, where it is one of ours. */
+  end(): Promise<void>
+}
+
+const STAND_IN = 'secantusdb==0.7.0b3'
+const CACHE = join(import.meta.dirname, '..', '..', 'node_modules', '.cache', 'wardkeep-secantus')
+const SETUP_MS = 240_000
+const START_MS = 30_000
+
+export async function mongoServer(): Promise<MongoServer> {
+  const given = process.env.MONGODB_URI
+  if (given !== undefined && given !== '') return { missing: null, real: await isReal(given), url: given, stop: null, start: null, end: async () => {} }
+  return (await inContainer()) ?? (await standIn())
+}
+
+const none = (missing: string): MongoServer => ({ missing, real: false, url: '', stop: null, start: null, end: async () => {} })
+
+/** The stand-in knows no storage engine's name. */
+async function isReal(url: string): Promise<boolean> {
+  const client = new MongoClient(url)
+  try {
+    const status = await client.db('admin').command({ serverStatus: 1 })
+    return status.storageEngine?.name === 'wiredTiger' && !/secantus/i.test(JSON.stringify(await client.db('admin').command({ buildInfo: 1 })))
+  } catch {
+    return false
+  } finally {
+    await client.close()
+  }
+}
+
+async function inContainer(): Promise<MongoServer | null> {
+  try {
+    await run('docker', ['info'], { timeout: 5_000 })
+    const port = await freePort()
+    const { stdout } = await run('docker', ['run', '-d', '--rm', '-p', `127.0.0.1:${port}:27017`, 'mongo:8.0', '--replSet', 'rs0'], { timeout: SETUP_MS })
+    const url = `mongodb://127.0.0.1:${port}/?directConnection=true`
+    const client = new MongoClient(url, { serverSelectionTimeoutMS: START_MS })
+    await client.db('admin').command({ replSetInitiate: { _id: 'rs0', members: [{ _id: 0, host: '127.0.0.1:27017' }] } })
+    while ((await client.db('admin').command({ hello: 1 })).isWritablePrimary !== true) await sleep(100)
+    await client.close()
+    return { missing: null, real: true, url, stop: null, start: null, end: async () => { await run('docker', ['stop', stdout.trim()]) } }
+  } catch {
+    return null
+  }
+}
+
+async function standIn(): Promise<MongoServer> {
+  const program = await installed()
+  if (typeof program !== 'string') return none(program.reason)
+  const dir = mkdtempSync(join(tmpdir(), 'wardkeep-mongo-'))
+  const port = await freePort()
+  const url = `mongodb://127.0.0.1:${port}/?replicaSet=secantus`
+  let child: ChildProcess | null = null
+  const stop = async (): Promise<void> => {
+    const ending = child
+    child = null
+    if (ending === null || ending.exitCode !== null) return
+    const gone = new Promise((resolve) => ending.once('exit', resolve))
+    // Not SIGKILL: the stand-in does not sync what it acknowledges.
+    ending.kill('SIGTERM')
+    await gone
+  }
+  const start = async (): Promise<void> => {
+    child = spawn(program, ['--host', '127.0.0.1', '--port', String(port), '--storage-path', join(dir, 'data'), '--log-level', 'ERROR'], { stdio: 'ignore' })
+    const client = new MongoClient(url, { serverSelectionTimeoutMS: START_MS })
+    await client.db('admin').command({ ping: 1 }).finally(() => client.close())
+  }
+  // A test file that dies takes its server with it.
+  process.once('exit', () => child?.kill('SIGKILL'))
+  try {
+    await start()
+  } catch {
+    await stop()
+    return none('the stand-in for MongoDB did not start')
+  }
+  return { missing: null, real: false, url, stop, start, end: async () => { await stop(); rmSync(dir, { recursive: true, force: true }) } }
+}
+
+/** The stand-in's program, in a virtual environment that is made once. */
+async function installed(): Promise<string | { readonly reason: string }> {
+  const program = join(CACHE, 'bin', 'secantusd-py')
+  const ready = join(CACHE, 'ready')
+  const lock = `${CACHE}.lock`
+  mkdirSync(join(CACHE, '..'), { recursive: true })
+  for (let waited = 0; !existsSync(ready); waited += 500) {
+    if (waited > SETUP_MS) return { reason: 'no MONGODB_URI, no docker, and the stand-in for MongoDB was not installed in time' }
+    if (!isFree(lock)) {
+      await sleep(500)
+      continue
+    }
+    try {
+      if (existsSync(ready)) break
+      rmSync(CACHE, { recursive: true, force: true })
+      await run('python3', ['-m', 'venv', CACHE], { timeout: SETUP_MS })
+      await run(join(CACHE, 'bin', 'pip'), ['install', '--quiet', '--disable-pip-version-check', STAND_IN], { timeout: SETUP_MS })
+      writeFileSync(ready, '')
+    } catch {
+      return { reason: 'no MONGODB_URI, no docker, and python3 with pip cannot install the stand-in for MongoDB' }
+    } finally {
+      rmdirSync(lock)
+    }
+  }
+  return program
+}
+
+/** Takes the lock; one that was left behind is removed. */
+function isFree(lock: string): boolean {
+  try {
+    mkdirSync(lock)
+    return true
+  } catch {
+    const made = statSync(lock, { throwIfNoEntry: false })
+    if (made !== undefined && Date.now() - made.mtimeMs > SETUP_MS) rmSync(lock, { recursive: true, force: true })
+    return false
+  }
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const probe = createServer()
+    probe.once('error', reject)
+    probe.listen(0, '127.0.0.1', () => {
+      const address = probe.address()
+      probe.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0))
+    })
+  })
+}
+
+export const freshDatabase = (): string => `wardkeep_${randomBytes(6).toString('hex')}`
+
+/** The tests' clock stands in 1970: expired documents must not be dropped by the server before a test has looked. */
+export const CLOCK_OF_TESTS = { expiryDelayS: 2 ** 31 - 1 } as const
+
+/** An empty database for each place; small pieces, so that every set of terms is split. */
+export function mongoPlaces<S>(server: MongoServer, open: (options: MongoStoreOptions) => Promise<S>, more: Partial<MongoStoreOptions> = {}): MakePlace<S> {
+  return async () => {
+    const database = freshDatabase()
+    return {
+      open: (now) => open({ url: server.url, database, now, splitTerms: 4, ...CLOCK_OF_TESTS, ...more }),
+      dispose: () => withClient(server.url, async (client) => { await client.db(database).dropDatabase() })
+    }
+  }
+}
+
+export async function withClient<T>(url: string, work: (client: MongoClient) => Promise<T>): Promise<T> {
+  const client = new MongoClient(url, { promoteBuffers: false })
+  try {
+    return await work(client)
+  } finally {
+    await client.close()
+  }
+}
