@@ -10,4 +10,4 @@ export interface BulkAsk { readonly number: number; readonly request: FhirReques
 export type BulkAnswer =
   | { readonly number: number; readonly kind: 'response'; readonly response: FhirResponse }
   | { readonly number: number; readonly kind: 'fault'; readonly status: number; readonly issues: readonly Issue[]; readonly headers: Readonly<Record<string, string>> }
-  | { readonly number: number; readonly kind: 'error'; readonly name: string }
+  | { readonly number: number; readonly kind: 'error'; readonly name: string; /** A client may ask again. */ readonly unavailable: boolean }

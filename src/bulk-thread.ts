@@ -1,6 +1,8 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import type { BulkAnswer, BulkAsk, BulkStart } from './bulk-messages.ts'
+import { KeysUnavailable } from './crypto/errors.ts'
 import { FhirError } from './model/errors.ts'
+import { StoreUnavailable } from './store/ports.ts'
 import { openSystem } from './system.ts'
 
 const { config, writers, slot } = workerData as BulkStart
@@ -15,12 +17,13 @@ port.on('message', (message: BulkAsk | 'close') => {
 
 async function answer({ number, request, caller }: BulkAsk): Promise<void> {
   let reply: BulkAnswer
+  system.forgetPanels()
   try {
     reply = { number, kind: 'response', response: await system.handle(request, caller) }
   } catch (error) {
     reply = error instanceof FhirError
       ? { number, kind: 'fault', status: error.status, issues: error.issues, headers: error.headers }
-      : { number, kind: 'error', name: error instanceof Error ? error.constructor.name : 'unknown' }
+      : { number, kind: 'error', name: error instanceof Error ? error.constructor.name : 'unknown', unavailable: error instanceof StoreUnavailable || error instanceof KeysUnavailable }
   }
   port.postMessage(reply)
 }

@@ -8,6 +8,7 @@ import type { BulkAnswer, BulkAsk, BulkStart } from './bulk-messages.ts'
 import type { Handle } from './fhir/handle.ts'
 import { FhirError } from './model/errors.ts'
 import type { FhirResponse } from './model/interaction.ts'
+import { StoreUnavailable } from './store/ports.ts'
 import type { System } from './system.ts'
 
 export interface Bulk {
@@ -28,9 +29,10 @@ export function openBulk(system: System, slot: string): Bulk {
     started.on('message', (answer: BulkAnswer) => {
       const asked = waiting.get(answer.number)
       waiting.delete(answer.number)
+      system.forgetPanels()
       if (answer.kind === 'response') asked?.resolve(answer.response)
       else if (answer.kind === 'fault') asked?.reject(new FhirError(answer.status, answer.issues, { headers: { ...answer.headers } }))
-      else asked?.reject(new Error(answer.name))
+      else asked?.reject(answer.unavailable ? new StoreUnavailable(answer.name) : new Error(answer.name))
     })
     const gone = (): void => {
       worker = null

@@ -38,6 +38,8 @@ export interface System {
   readonly handle: Handle
   readonly release: { readonly version: string; readonly date: string }
   policyOf(caller: Caller): Promise<Policy>
+  /** Another thread of this process wrote or may have: panels are read again. */
+  forgetPanels(): void
   /** Rewrites no resource. */
   rotateKeys(): Promise<{ readonly branchKeys: number }>
   /** Null: no such patient. */
@@ -93,7 +95,7 @@ export async function openSystem(options: SystemOptions): Promise<System> {
   const release = { version: VERSION, date: RELEASED }
   return {
     config, records, ledgerStore, ring, ledger, resources, handle: fhirHandler(context), newKeys: provider.created, release,
-    policyOf: compile, rotateKeys: () => ring.rotate(),
+    policyOf: compile, forgetPanels: panel.forget, rotateKeys: () => ring.rotate(),
     erase: (patient) => erasePatient({
       records, ring, tenant: TENANT, random,
       audit: async (keys) => ledger.seal(erasureRecord({ at: now(), requestId: randomUUID(), address: '', caller: null, patient, keys }))

@@ -42,7 +42,6 @@ export function entrySealer(key: DataKey, log: Bytes, random: (into: Uint8Array)
       sealed.set(key.id, 1)
       sealed.set(log, LOG_AT)
       sealed.set(salt, SALT_AT)
-      const nonce = new Uint8Array(12)
       counter += 1
       writeCounter(nonce, 6, counter)
       sealed.set(nonce.subarray(6), COUNTER_AT)
@@ -92,8 +91,12 @@ export function entryOpener(ring: Pick<KeyRing, 'keyById'>): EntryOpener {
   }
 }
 
+/** What a cipher reads at once, written anew for each entry. The first six bytes of a nonce stay zero. */
+const nonce = new Uint8Array(12)
+const aadBytes = new Uint8Array(HEAD_BYTES + 16)
+const bodyRoom = Buffer.alloc(1 << 16)
+
 function opened(session: KeyObject, id: Uint8Array, sealed: Uint8Array): AccessRecord {
-  const nonce = new Uint8Array(12)
   nonce.set(sealed.subarray(COUNTER_AT, HEAD_BYTES), 6)
   const end = sealed.length - TAG_BYTES
   const decipher = createDecipheriv('aes-256-gcm', session, nonce, { authTagLength: TAG_BYTES })
@@ -114,10 +117,9 @@ function sessionKey(seal: KeyObject, salt: Uint8Array): KeyObject {
 }
 
 function aad(sealed: Uint8Array, id: Uint8Array): Uint8Array {
-  const bytes = new Uint8Array(HEAD_BYTES + 16)
-  bytes.set(sealed.subarray(0, HEAD_BYTES))
-  bytes.set(id, HEAD_BYTES)
-  return bytes
+  aadBytes.set(sealed.subarray(0, HEAD_BYTES))
+  aadBytes.set(id, HEAD_BYTES)
+  return aadBytes
 }
 
 function writeCounter(into: Uint8Array, at: number, counter: number): void {
@@ -128,29 +130,31 @@ function writeCounter(into: Uint8Array, at: number, counter: number): void {
   }
 }
 
-/** Random ids, drawn 256 at a time: one system call for many entries. */
+/** Random ids, drawn 256 at a time: one system call and one buffer for many entries. */
 function idSource(random: (into: Uint8Array) => void): () => Bytes {
-  const pool = new Uint8Array(4096)
+  let pool = new Uint8Array(4096)
   let used = pool.length
   return () => {
     if (used === pool.length) {
+      pool = new Uint8Array(4096)
       random(pool)
       used = 0
     }
     used += 16
-    return pool.slice(used - 16, used)
+    return pool.subarray(used - 16, used)
   }
 }
 
 /** Sizes grow by a quarter, so that a size tells little of what an access touched. */
 const BUCKETS: readonly number[] = Array.from({ length: 64 }, (_, step) => Math.ceil((512 * 1.25 ** step) / 64) * 64)
 
+/** The text after its length, with zeros behind it; valid until the next call. */
 function padded(json: string): Buffer {
-  const length = Buffer.byteLength(json)
+  // A UTF-16 unit is at most three bytes of UTF-8; the next bucket is at most a quarter and 64 bytes larger.
+  const body = json.length * 4 < bodyRoom.length ? bodyRoom : Buffer.alloc(json.length * 4 + 1024)
+  const length = body.write(json, 4, 'utf8')
   const size = BUCKETS.find((bucket) => bucket >= length + 4)
   if (size === undefined) throw new RangeError('An access record is too large')
-  const body = Buffer.alloc(size)
   body.writeUInt32BE(length, 0)
-  body.write(json, 4, 'utf8')
-  return body
+  return body.fill(0, length + 4, size).subarray(0, size)
 }

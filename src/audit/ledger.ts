@@ -64,15 +64,19 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
   const take = async (): Promise<Held> => {
     const slot = await takeSlot(options.slot, lease)
     const log = logOf(slot)
-    return { slot, log, sealer: entrySealer(key, log), spool: spoolDir === null ? null : openSpool(spoolPath(spoolDir, slot)), headsAt: null }
+    sequence.taken(log)
+    return { slot, log, sealer: entrySealer(key, log), spool: spoolDir === null ? null : openSpool(spoolPath(spoolDir, slot)), headsAt: null, leasedAt: now() }
   }
   let held = await take()
 
   const pass = async (): Promise<void> => {
+    const asked = now()
+    const lapsed = asked > held.leasedAt + LEASE_MS
     if (!(await lease(held.slot))) {
       await held.spool?.close()
       held = await take()
-    }
+    } else if (lapsed) sequence.taken(held.log)
+    held.leasedAt = asked
     const mine = held
     if (mine.spool?.waiting() === true) await replay(store, mine.spool, appendMsMax).catch(failed)
     const due = mine.headsAt === null || now() - mine.headsAt >= HEADS_EVERY_MS
@@ -86,12 +90,16 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
   const adopt = async (log: Bytes): Promise<void> => {
     const slot = slotOf(log)
     if (slot === null || !(await lease(slot))) return
-    if (spoolDir !== null) {
-      const spool = openSpool(spoolPath(spoolDir, slot))
-      await replay(store, spool, appendMsMax).finally(() => spool.close())
+    sequence.taken(log)
+    try {
+      if (spoolDir !== null) {
+        const spool = openSpool(spoolPath(spoolDir, slot))
+        await replay(store, spool, appendMsMax).finally(() => spool.close())
+      }
+      await sequence.pass(log, null)
+    } finally {
+      await lease(slot, 0)
     }
-    await sequence.pass(log, null)
-    await lease(slot, 0)
   }
   const turns = oneAtATime(pass)
   const timer = intervalMs > 0 ? setInterval(() => void turns().catch(failed), intervalMs) : null
@@ -129,6 +137,8 @@ interface Held {
   readonly spool: Spool | null
   /** When this process last named the heads of all logs in its log. */
   headsAt: number | null
+  /** After LEASE_MS without another pass somebody else may have held the slot in between. */
+  leasedAt: number
 }
 
 const spoolPath = (dir: string, slot: string): string => join(dir, `ledger-${slot}.spool`)

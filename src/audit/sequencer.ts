@@ -4,7 +4,7 @@
  */
 import type { Bytes } from '../model/resource.ts'
 import type { KeyRing } from '../crypto/keys.ts'
-import type { LedgerEntry, LedgerStore, OutboxEntry, RecordStore } from '../store/ports.ts'
+import type { LedgerEntry, LedgerStore, OutboxEntry, RecordStore, Term } from '../store/ports.ts'
 import type { Chain } from './chain.ts'
 import { entryOpener, logOfEntry } from './entry.ts'
 import { markHead, markHolds } from './head-mark.ts'
@@ -16,6 +16,7 @@ import { stampOf, stamped, unstamped } from './stamp.ts'
 
 const BATCH = 1000
 export const SEGMENT_ENTRIES = 1000
+const TERMS_KEPT_MAX = 20_000
 
 export interface SequencerOptions {
   readonly store: LedgerStore
@@ -33,10 +34,15 @@ export interface Sequencer {
   /** Numbers what waits for `log`, after `first` if given. Returns the logs of other slots that entries wait for. */
   pass(log: Bytes, first: OutboxEntry | null): Promise<readonly Bytes[]>
   heads(): Promise<readonly NamedHead[]>
+  /** The log comes from other hands: where it stands is read again. */
+  taken(log: Bytes): void
 }
 
-/** `marked`: the sequence number that the record store's mark names. `cut`: the log is not what it said; null = not looked at. */
-interface Head { seq: number; link: Bytes; stamp: number; marked: number; cut: boolean | null }
+/**
+ * `marked`: the sequence number that the record store's mark names. `cut`: the log is not what it said; null = not looked at.
+ * `terms`: of entries that this process sealed and has not indexed yet.
+ */
+interface Head { seq: number; link: Bytes; stamp: number; marked: number; cut: boolean | null; readonly terms: Map<number, readonly Term[]> }
 
 export function sequencer(options: SequencerOptions): Sequencer {
   const { store, records, ring, failed } = options
@@ -47,7 +53,7 @@ export function sequencer(options: SequencerOptions): Sequencer {
     if (known !== undefined) return known
     const { seq, link } = await store.head(log)
     const [last] = seq === 0 ? [] : await store.entries(log, seq, 1, 'oldest')
-    const head = { seq, link, stamp: last === undefined ? 0 : stampOf(last.sealed), marked: -1, cut: null }
+    const head = { seq, link, stamp: last === undefined ? 0 : stampOf(last.sealed), marked: -1, cut: null, terms: new Map() }
     heads.set(hex(log), head)
     return head
   }
@@ -90,9 +96,10 @@ export function sequencer(options: SequencerOptions): Sequencer {
       }
       const head = await headOf(log)
       if (head.seq !== head.marked) await mark(head, slotOf(log) ?? '').catch(failed)
-      await indexSegments(options, log, head.seq).catch(failed)
+      await indexSegments(options, log, head).catch(failed)
       return [...others.values()]
     },
+    taken: (log) => void heads.delete(hex(log)),
     async heads() {
       const named: NamedHead[] = []
       for (const log of await store.logs()) {
@@ -113,10 +120,13 @@ function isOf(log: Bytes, entry: OutboxEntry, others: Map<string, Bytes>): boole
   return false
 }
 
-async function chainEntries({ store, chain, now }: SequencerOptions, log: Bytes, head: Head, waiting: readonly OutboxEntry[]): Promise<void> {
+async function chainEntries({ store, chain, now, own }: SequencerOptions, log: Bytes, head: Head, waiting: readonly OutboxEntry[]): Promise<void> {
+  const terms = new Map(waiting.map(({ id }) => [hex(id), own.take(id)]))
+  // What this process sealed is met here for the first time, so it is in no log yet.
+  const strange = waiting.filter(({ id }) => terms.get(hex(id)) === undefined)
   const known = new Set<string>()
-  for (let at = 0; at < waiting.length; at += BATCH) {
-    for (const id of await store.known(waiting.slice(at, at + BATCH).map((entry) => entry.id))) known.add(hex(id))
+  for (let at = 0; at < strange.length; at += BATCH) {
+    for (const id of await store.known(strange.slice(at, at + BATCH).map((entry) => entry.id))) known.add(hex(id))
   }
   const stamp = Math.max(now(), head.stamp)
   const entries: LedgerEntry[] = []
@@ -132,28 +142,41 @@ async function chainEntries({ store, chain, now }: SequencerOptions, log: Bytes,
   }
   if (entries.length === 0) return
   await store.sequence(log, entries)
+  for (const { seq: number, id } of entries) {
+    const found = terms.get(hex(id))
+    if (found !== undefined && head.terms.size < TERMS_KEPT_MAX) head.terms.set(number, found)
+  }
   Object.assign(head, { seq, link, stamp })
 }
 
 /** Indexes whole segments; what is left over is the tail that searches open. */
-async function indexSegments({ store, ring, blinder, own }: SequencerOptions, log: Bytes, head: number): Promise<void> {
+async function indexSegments(options: SequencerOptions, log: Bytes, head: Head): Promise<void> {
+  const { store } = options
   let through = await store.indexed(log)
-  if (head - through < SEGMENT_ENTRIES) return
-  const opener = entryOpener(ring)
-  while (head - through >= SEGMENT_ENTRIES) {
-    const postings: { term: Bytes; seq: number }[] = []
-    const entries = await store.entries(log, through + 1, SEGMENT_ENTRIES, 'oldest')
-    if (entries.length < SEGMENT_ENTRIES) return
-    let breath = performance.now()
-    for (const { seq, id, sealed } of entries) {
-      const terms = own.take(id) ?? blinder.terms(await opener.open(log, id, unstamped(sealed)))
-      for (const term of terms) postings.push({ term, seq })
-      if (performance.now() - breath > 10) {
-        await new Promise(setImmediate)
-        breath = performance.now()
-      }
-    }
-    through += entries.length
-    await store.index(log, through, postings)
+  while (head.seq - through >= SEGMENT_ENTRIES) {
+    const terms = await segmentTerms(options, log, head, through + 1)
+    if (terms === null) return
+    const postings = terms.flatMap((some, i) => some.map((term) => ({ term, seq: through + 1 + i })))
+    await store.index(log, through + SEGMENT_ENTRIES, postings)
+    through += SEGMENT_ENTRIES
+    for (const seq of head.terms.keys()) if (seq <= through) head.terms.delete(seq)
   }
+}
+
+/** Terms of each entry of the segment that begins at `first`; those that are not at hand are made from the opened entries. */
+async function segmentTerms({ store, ring, blinder }: SequencerOptions, log: Bytes, head: Head, first: number): Promise<readonly (readonly Term[])[] | null> {
+  const terms = Array.from({ length: SEGMENT_ENTRIES }, (_, i) => head.terms.get(first + i))
+  if (terms.every((some) => some !== undefined)) return terms
+  const opener = entryOpener(ring)
+  const entries = await store.entries(log, first, SEGMENT_ENTRIES, 'oldest')
+  if (entries.length < SEGMENT_ENTRIES) return null
+  let breath = performance.now()
+  for (const [i, { id, sealed }] of entries.entries()) {
+    terms[i] ??= blinder.terms(await opener.open(log, id, unstamped(sealed)))
+    if (performance.now() - breath > 10) {
+      await new Promise(setImmediate)
+      breath = performance.now()
+    }
+  }
+  return terms as readonly (readonly Term[])[]
 }

@@ -96,7 +96,7 @@ async function attempts(session: Session, request: FhirRequest, run: Run, record
     }
     const done = await staged.finish((written) => context.ledger.seal(accessRecord({ ...input(response.status), written })), policy.move)
     if (done.kind === 'done') {
-      for (const row of staged.stagedRows()) context.touched(row)
+      for (const row of [...staged.replacedRows(), ...staged.stagedRows()]) context.touched(row)
       return { response, disclosed }
     }
     await new Promise((resolve) => setTimeout(resolve, Math.random() * Math.min(50, attempt * 2)))

@@ -128,7 +128,7 @@ function writer(store: StagedStore, policy: Policy, eyes: Lens, context: GuardCo
     const row = store.stage({ current, content, deleted: false, patients })
     const allowing = grantsFor(grants, row, (filter) => matches(filter, row.resource(), { base: context.base }))
     if (allowing.length === 0 || !(await seesSources(content, allowing))) throw fault(403, 'forbidden', 'The resource as written lies outside what this caller may write')
-    if (current !== undefined && !current.deleted && !policy.move && differs(current.patients, patients)) {
+    if (current !== undefined && !policy.move && differs(current.patients, patients)) {
       throw fault(403, 'forbidden', 'The change moves the resource to another patient, which needs the right to move')
     }
     rest(allowing)

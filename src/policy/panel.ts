@@ -12,6 +12,8 @@ export interface Panel {
   panel(fhirUser: string): Promise<readonly string[]>
   /** Tell it of every written resource (of a delete, its last content) once the write is durable. */
   touched(type: string, resource: Resource): void
+  /** Another thread may have written anything: all is read again when it is next asked for. */
+  forget(): void
 }
 
 export interface PanelOptions {
@@ -46,6 +48,9 @@ export function makePanel(store: ResourceStore, now: () => number, options: Pane
       for (const [fhirUser, entry] of entries) {
         if (named.has(fhirUser) || entry.loading || patients.some((patient) => entry.members.has(patient))) entry.stale = true
       }
+    },
+    forget: () => {
+      for (const entry of entries.values()) entry.stale = true
     }
   }
 

@@ -26,7 +26,7 @@ export async function derivedFrom(store: ResourceStore, writes: readonly Resourc
   const updates = writes.filter((write) => write.expect > 0 && !write.deleted)
   if (updates.length === 0) return { moved: [], rows: [] }
   const before = await store.read(updates.map((write) => write.ref))
-  const moved = before.filter((row) => row !== undefined).filter((row) => !row.deleted && !same(staged(row) ?? [], row.patients))
+  const moved = before.filter((row) => row !== undefined).filter((row) => !same(staged(row) ?? [], row.patients))
   const followers = await followersOf(store, moved, staged, base)
   return { moved: moved.map(refText), rows: await withPatients(store, followers, staged, base) }
 }

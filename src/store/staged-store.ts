@@ -16,13 +16,15 @@ export interface StagedStore extends Omit<ResourceStore, 'commit' | 'patientsOf'
   /** Somebody else has written by one of the criteria since: what was read before and after may not agree. */
   overtaken(): Promise<boolean>
   stagedRows(): readonly Row[]
+  /** What the staged rows replace. */
+  replacedRows(): readonly Row[]
   /** Nothing was staged: there is nothing to commit. */
   readonly clean: boolean
   finish(audit: ResourceCommit['audit'], move: boolean): ReturnType<ResourceStore['commit']>
 }
 
 export function stagedStore(store: ResourceStore, now: number, base: string): StagedStore {
-  const writes = new Map<string, { write: ResourceWrite; row: Row }>()
+  const writes = new Map<string, { write: ResourceWrite; row: Row; replaced: Row | undefined }>()
   const reads = new Map<string, { ref: Ref; version: number }>()
   const locks = new Map<string, number>()
   const note = (ref: Ref, row: Row | undefined): void => {
@@ -60,7 +62,7 @@ export function stagedStore(store: ResourceStore, now: number, base: string): St
       const json = Buffer.from(JSON.stringify(resource))
       const labels = (resource.meta?.security ?? []).map((label) => `${label.system ?? ''}|${label.code ?? ''}`)
       const row: Row = { ...ref, version: expect + 1, updated, deleted, patients, labels, json, resource: () => resource }
-      writes.set(refText(ref), { write: { ref, expect, deleted, resource, json, updated }, row })
+      writes.set(refText(ref), { write: { ref, expect, deleted, resource, json, updated }, row, replaced: before?.replaced ?? current })
       return row
     },
     async lock(criteria) {
@@ -71,6 +73,7 @@ export function stagedStore(store: ResourceStore, now: number, base: string): St
       return false
     },
     stagedRows: () => [...writes.values()].map(({ row }) => row),
+    replacedRows: () => [...writes.values()].flatMap(({ replaced }) => replaced ?? []),
     get clean() {
       return writes.size === 0
     },

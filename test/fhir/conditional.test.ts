@@ -69,12 +69,14 @@ describe('conditional create (If-None-Exist)', () => {
     expect((await server.ask(token, 'POST', 'Patient', { body: patient('Plain') })).status).toBe(201)
   })
 
-  test('of 20 callers at once, in three ways of writing the criteria, creates one', async () => {
-    const value = fresh()
-    const ways = [by(value), `Patient?${by(value)}`, `?${by(value).replace('|', '%7C')}`]
-    const replies = await Promise.all(Array.from({ length: 20 }, (_, n) => createIf(value, ways[n % 3])))
-    expect(replies.map(({ status }) => status).sort()).toEqual([...Array<number>(19).fill(200), 201])
-    expect(new Set(replies.map(({ json }) => json.id)).size).toBe(1)
+  test('of 12 callers at once, in three ways of writing the criteria, creates one', async () => {
+    for (let round = 0; round < 10; round++) {
+      const value = fresh()
+      const ways = [by(value), `Patient?${by(value)}`, `?${by(value).replace('|', '%7C')}`]
+      const replies = await Promise.all(Array.from({ length: 12 }, (_, n) => createIf(value, ways[n % 3])))
+      expect(replies.map(({ status }) => status).sort()).toEqual([...Array<number>(11).fill(200), 201])
+      expect(new Set(replies.map(({ json }) => json.id)).size).toBe(1)
+    }
   })
 })
 

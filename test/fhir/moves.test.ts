@@ -86,6 +86,20 @@ describe('records that belong to the patients of their targets', () => {
     await intact()
   })
 
+  test('get the patients that their target has when they are committed, not those it had when they were read', async () => {
+    const [a, b] = await people()
+    const moved = await server.put(observation(`Patient/${a.id}`))
+    const records = server.running.system.records as { commit: (...asked: unknown[]) => Promise<unknown> }
+    const commit = records.commit
+    records.commit = async function (...asked) {
+      records.commit = commit
+      expect((await server.ask(system, 'PUT', `Observation/${moved.id}`, { body: { ...observation(`Patient/${b.id}`), id: moved.id } })).status).toBe(200)
+      return commit.apply(records, asked)
+    }
+    const made = await server.put(provenance(`Observation/${moved.id}`))
+    expect(await seenBy(`Provenance/${made.id}`, [a, b])).toEqual([false, true])
+  })
+
   test('keep their version, time and text when they follow', async () => {
     const [a, b] = await people()
     const moved = await server.put(observation(`Patient/${a.id}`))

@@ -57,6 +57,21 @@ describe('callers who reach A alone', () => {
     await twins.full.load([{ ...team, status: 'inactive' }])
     expect([(await ask('Patient/b')).status, (await ask('Patient?_id=b')).json.total]).toEqual([404, 0])
     expect(idsOf((await ask(page)).json).filter((ref) => hidden.includes(ref))).toEqual([])
+    // The record that joined them goes over to another user and another patient in one write.
+    await twins.full.load([team])
+    expect((await ask('Patient/b')).status).toBe(200)
+    await twins.full.load([{ ...team, subject: { reference: 'Patient/linked' }, participant: [{ member: { reference: 'Practitioner/other' } }] }])
+    expect((await ask('Patient/b')).status).toBe(404)
+  })
+
+  test('criteria need the right to search, in every conditional interaction', async () => {
+    const body = { ...makeRow('Observation', A), id: undefined }
+    const asks: readonly Ask[] = [{ method: 'POST', path: 'Observation', body, headers: { 'if-none-exist': '_id=zzz' } }, { method: 'PUT', path: 'Observation?_id=zzz', body }, { method: 'DELETE', path: 'Observation?_id=zzz' },
+      { method: 'POST', path: '', body: { resourceType: 'Bundle', type: 'transaction', entry: [{ resource: { ...body, focus: [{ reference: 'Patient?_id=a' }] }, request: { method: 'POST', url: 'Observation' } }] } }]
+    for (const ask of asks) {
+      expect([ask.path, (await twins.full.ask({ scope: 'system/Observation.crud system/Patient.r' }, ask)).status]).toEqual([ask.path, 403])
+      expect([ask.path, (await twins.full.ask({ scope: 'system/Observation.cruds system/Patient.rs' }, ask)).status < 300]).toEqual([ask.path, true])
+    }
   })
 })
 

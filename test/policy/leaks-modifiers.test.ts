@@ -1,11 +1,14 @@
-/** DESIGN.md I2 by searches, continued: modifiers, prefixes, totals, order and page links, as entries of batches. */
+/**
+ * DESIGN.md I2 by searches, continued: modifiers, prefixes, totals, order and page links, as entries of batches. Bodies are so large here that the
+ * thread for large ones answers them: its guard is the same.
+ */
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { SYSTEM } from '../harness.ts'
 import { batchOf, plain, queries, slices, urlOf } from './queries.ts'
 import { differences, openLeakWorld, PATIENT_A, type Twins } from './world.ts'
 
 let twins: Twins
-beforeAll(async () => { twins = await openLeakWorld() })
+beforeAll(async () => { twins = await openLeakWorld({ BODY_BYTES_INLINE: '3000' }) })
 afterAll(() => twins.close())
 
 test('the system\'s own answers differ between the worlds (positive control)', async () => {

@@ -7,7 +7,7 @@ import { idsOf, type Json, SYSTEM } from '../harness.ts'
 import { seenByA } from './mixed.ts'
 import { batchOf, hiddenRows, plain, queries, slices, types, urlOf } from './queries.ts'
 import { rowId } from './rows.ts'
-import { A, type Ask, BASE, differences, inTurns, openLeakWorld, pagesOf, PATIENT_A, PATIENT_B, rowsOf, type Twins } from './world.ts'
+import { A, type Ask, BASE, differences, inTurns, minute, openLeakWorld, pagesOf, PATIENT_A, PATIENT_B, rowsOf, type Twins } from './world.ts'
 
 let twins: Twins
 beforeAll(async () => { twins = await openLeakWorld() })
@@ -42,7 +42,7 @@ describe('what B has, A cannot find', () => {
     const asks = types.flatMap((type): Ask[] => {
       const refs = hiddenRows.filter(({ resourceType }) => resourceType === type).map(({ id }) => id)
       const texts = ['', '_total=accurate', '_summary=count', '_sort=_lastUpdated', '_sort=-_lastUpdated&_count=1&_total=accurate', `_id=${refs.join(',')}`,
-        `_id:not=${refs[0]}`, `_id=${refs[0]},${rowId(type, 'a')}`, '_lastUpdated=ge2026-03-02T11:49:00Z&_lastUpdated=lt2026-03-02T11:58:00Z', '_lastUpdated:missing=true', '_tag:missing=true', '_security:not=x', '_profile:missing=false']
+        `_id:not=${refs[0]}`, `_id=${refs[0]},${rowId(type, 'a')}`, `_lastUpdated=ge${minute(-11)}&_lastUpdated=lt${minute(-2)}`, '_lastUpdated:missing=true', '_tag:missing=true', '_security:not=x', '_profile:missing=false']
       return [...texts.map((text) => ({ path: `${type}?${text}` })), {
         method: 'POST', path: `${type}/_search?_total=accurate`, body: `_id=${refs.join('%2C')}`, headers: { 'content-type': 'application/x-www-form-urlencoded' }
       }]

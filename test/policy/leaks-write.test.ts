@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { classify } from '../../src/search/classification.ts'
-import { type Json, SYSTEM } from '../harness.ts'
+import { type Claims, type Json, SYSTEM } from '../harness.ts'
 import { hiddenRefs } from './mixed.ts'
 import { makeRow, rowId } from './rows.ts'
 import { A, type Ask, B, clock, differences, inTurns, ofPatients, openLeakWorld, PATIENT_A, PATIENT_B, rowsOf, type Twins } from './world.ts'
@@ -19,6 +19,7 @@ beforeAll(async () => {
   writeFileSync(file, JSON.stringify({
     version: 1, roles: {
       patient: { patients: 'launch', labelMax: 'V', rules: [{ types: ['*'], do: 'cruds' }] },
+      'mover-not': { patients: 'all', labelMax: 'V', rules: [{ types: ['*'], do: 'cruds' }] },
       system: { patients: 'all', labelMax: 'V', largeBundles: true, relabel: true, move: true, rules: [{ types: ['*'], do: 'cruds' }] }
     }
   }))
@@ -177,6 +178,26 @@ describe('what names B', () => {
       expect([body, (await twins.full.ask(PATIENT_A, { method: 'POST', path: body.resourceType, body })).status]).toEqual([body, 201])
     }
   })
+})
+
+test('an id that passes to another patient, after a deletion too, takes along what hangs on it, and needs the right to move', async () => {
+  const subject = (id: string): Json => ({ resourceType: 'Observation', id: 'passed', status: 'final', code: { text: 'x' }, subject: { reference: `Patient/${id}` } })
+  const note = { resourceType: 'Provenance', id: 'of-passed', target: [{ reference: 'Observation/passed' }], recorded: '2024-01-01T00:00:00Z', agent: [{ who: { display: 'x' } }] }
+  const status = async (claims: typeof PATIENT_A): Promise<readonly number[]> =>
+    Promise.all(['Observation/passed', 'Provenance/of-passed', 'Observation/passed/_history'].map(async (path) => (await twins.full.ask(claims, { path })).status))
+  const both: Claims = { scope: 'user/*.cruds', roles: ['mover-not'], fhirUser: 'Practitioner/x' }
+  await twins.full.load([subject('a')])
+  await twins.full.load([note])
+  expect([await status(PATIENT_A), await status(PATIENT_B)]).toEqual([[200, 200, 200], [404, 404, 404]])
+  expect((await twins.full.ask(both, { method: 'PUT', path: 'Observation/passed', body: subject('b') })).status).toBe(403)
+  await twins.full.load([subject('b')])
+  expect([await status(PATIENT_A), await status(PATIENT_B)]).toEqual([[404, 404, 404], [200, 200, 200]])
+  await twins.full.remove('Observation/passed')
+  expect((await twins.full.ask(both, { method: 'PUT', path: 'Observation/passed', body: subject('a') })).status).toBe(403)
+  expect((await twins.full.ask(both, { method: 'PUT', path: 'Observation/passed', body: subject('b') })).status).toBe(201)
+  await twins.full.remove('Observation/passed')
+  await twins.full.load([subject('a')])
+  expect([await status(PATIENT_A), await status(PATIENT_B)]).toEqual([[200, 200, 200], [404, 404, 404]])
 })
 
 /** Copies that name B as well, by each of R4's compartment parameters that the row leaves room for. */

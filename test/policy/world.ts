@@ -100,8 +100,10 @@ export interface Twins {
   close(): Promise<void>
 }
 
-/** Stands still until it is moved: two worlds that do the same have the same times. */
-export const clock = { now: Date.UTC(2026, 2, 2, 12) }
+/** Stands still until it is moved: two worlds that do the same have the same times. Threads of the server have the real one, which is near. */
+export const clock = { now: Math.floor(Date.now() / 1000) * 1000 }
+/** A time so many minutes from now, as text. */
+export const minute = (from: number): string => new Date(clock.now + from * 60_000).toISOString()
 
 /** `common` fills the world that both begin as; `hidden` is done in one of them afterwards, at times that lie between those of `common`. */
 export async function openTwins(common: (side: Side) => Promise<void>, hidden: (side: Side) => Promise<void>, settings: Readonly<Record<string, string>> = {}): Promise<Twins> {
@@ -127,9 +129,9 @@ export async function openTwins(common: (side: Side) => Promise<void>, hidden: (
 }
 
 /** Runs the work at a time of its own. */
-export async function at<T>(minute: number, work: () => Promise<T>): Promise<T> {
+export async function at<T>(minutes: number, work: () => Promise<T>): Promise<T> {
   const before = clock.now
-  clock.now += minute * 60_000
+  clock.now += minutes * 60_000
   try {
     return await work()
   } finally {

@@ -2,7 +2,7 @@
  * Kills a server under load with SIGKILL, as often as asked, and checks after each restart what its clients were told.
  * By hand: `node test/store/kill-run.ts 50 [seed]`.
  */
-import { rmSync } from 'node:fs'
+import { readdirSync, rmSync } from 'node:fs'
 import { askAt, beside, type Child, mint, newPlace, pause, type Place, startChild, wardkeep } from '../child.ts'
 import { createFaults, fateFaults, sharedFaults, transactionFaults, unrecorded } from './kill-checks.ts'
 import { type Client, clientRun, dice, newNotes, type Notes, observation, SHARED } from './kill-load.ts'
@@ -24,7 +24,7 @@ const CLIENTS = 6
 /** In every other round what has more bytes than this, a transaction, runs on the worker thread. */
 const INLINE_BYTES = 4000
 const KILL_MS_MAX = 800
-/** A dead process holds its ledger slot for 15 s; then another continues its log. */
+/** A dead process holds its ledger slot for 15 s; then another takes its spool, if it left one. */
 const SPOOL_MS_MAX = 20_000
 
 export async function killRuns(kills: number, seed: number, say: (line: string) => void = () => undefined): Promise<KillReport> {
@@ -92,7 +92,8 @@ async function ledgerFaults(place: Place, notes: Notes): Promise<readonly string
   const began = performance.now()
   for (;;) {
     const [missing, verified] = await beside(place, async (system) => [await unrecorded(system, notes.answered.keys()), await system.verify({ versions: false })] as const)
-    if (missing.length === 0 || performance.now() - began > SPOOL_MS_MAX) {
+    const spooled = readdirSync(place.env.DATA_DIR!).some((name) => name.endsWith('.spool'))
+    if (missing.length === 0 || !spooled || performance.now() - began > SPOOL_MS_MAX) {
       return [...missing.map((id) => `The ${notes.answered.get(id)} answered as ${id} has no record`), ...verified.problems.map((problem) => `verify: ${problem.text}`)]
     }
     await pause(1000)

@@ -8,7 +8,7 @@ import { killRuns } from './kill-run.ts'
 const KILLS = 6
 
 describe('a server that is killed under load', () => {
-  test('loses no acknowledged write, leaves no half transaction, disclosed nothing without a record, and its ledger verifies', async () => {
+  test('loses no acknowledged write, leaves no half transaction, disclosed nothing without a record, and its ledger verifies', { timeout: 180_000 }, async () => {
     const report = await killRuns(KILLS, Date.now() % 1_000_000)
     expect(report.faults).toEqual([])
     expect([report.kills, report.verify.startsWith('0 ok')]).toEqual([KILLS, true])

@@ -19,10 +19,9 @@ export interface MongoServer {
   /** A real mongod: explain, TTL and durability mean something. */
   readonly real: boolean
   readonly url: string
-  /** The same server after `stop`; only for one that was started here. */
+  /** Only for the stand-in; what was acknowledged is there after `start`. */
   readonly stop: (() => Promise<void>) | null
   readonly start: (() => Promise<void>) | null
-  /** The server's own process, where it is one of ours. */
   end(): Promise<void>
 }
 
@@ -68,12 +67,13 @@ async function inContainer(): Promise<MongoServer | null> {
   }
 }
 
-async function standIn(): Promise<MongoServer> {
+/** `--standalone`: one that says it is no replica set. */
+export async function standIn(more: readonly string[] = ['--enable-test-commands']): Promise<MongoServer> {
   const program = await installed()
   if (typeof program !== 'string') return none(program.reason)
   const dir = mkdtempSync(join(tmpdir(), 'wardkeep-mongo-'))
   const port = await freePort()
-  const url = `mongodb://127.0.0.1:${port}/?replicaSet=secantus`
+  const url = `mongodb://127.0.0.1:${port}/?${more.includes('--standalone') ? 'directConnection=true' : 'replicaSet=secantus'}`
   let child: ChildProcess | null = null
   const stop = async (): Promise<void> => {
     const ending = child
@@ -85,7 +85,7 @@ async function standIn(): Promise<MongoServer> {
     await gone
   }
   const start = async (): Promise<void> => {
-    child = spawn(program, ['--host', '127.0.0.1', '--port', String(port), '--storage-path', join(dir, 'data'), '--log-level', 'ERROR'], { stdio: 'ignore' })
+    child = spawn(program, ['--host', '127.0.0.1', '--port', String(port), '--storage-path', join(dir, 'data'), '--log-level', 'ERROR', ...more], { stdio: 'ignore' })
     const client = new MongoClient(url, { serverSelectionTimeoutMS: START_MS })
     await client.db('admin').command({ ping: 1 }).finally(() => client.close())
   }

@@ -96,12 +96,15 @@ const SNAPSHOT_UNAVAILABLE = 246
 const SNAPSHOT_TRIES = 5
 const SNAPSHOT_PAUSE_MS = 50
 
+/** Options of a read that sees one state with others. The level is named each time: the driver would put that of the client, and refuse it. */
+export interface At { readonly session: ClientSession; readonly readConcern: { readonly level: 'snapshot' } }
+
 /** All reads of the work see one state, which most members have. The first one must be answered before others start. */
-export async function snapshot<T>(base: Database, work: (session: ClientSession) => Promise<T>): Promise<T> {
+export async function snapshot<T>(base: Database, work: (at: At) => Promise<T>): Promise<T> {
   for (let tries = 1; ; tries++) {
     const session = base.client.startSession({ snapshot: true })
     try {
-      return await work(session)
+      return await work({ session, readConcern: { level: 'snapshot' } })
     } catch (error) {
       // Right after a change of the catalog the server cannot read an earlier state.
       if (codeOf(error) !== SNAPSHOT_UNAVAILABLE || tries === SNAPSHOT_TRIES) throw error

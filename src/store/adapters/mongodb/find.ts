@@ -1,8 +1,8 @@
-import type { Binary, ClientSession, Collection, Document, Filter } from 'mongodb'
+import type { Binary, Collection, Document, Filter } from 'mongodb'
 import { termAt, termSet, type TermSet } from '../../candidates.ts'
 import type { Key, Page, PageAsk, Stored, TermQuery } from '../../ports.ts'
 import { binary, bytesOf, compare, hexOf } from './bytes.ts'
-import { COMMAND_MS, snapshot, type Database } from './database.ts'
+import { COMMAND_MS, snapshot, type At, type Database } from './database.ts'
 import { readRecords } from './read.ts'
 import type { RecordDocument, VersionDocument } from './schema.ts'
 import { storedOf } from './stored.ts'
@@ -52,10 +52,10 @@ export async function findPage(base: Database, query: TermQuery, ask: PageAsk): 
     const found = await read(source, source.pieces?.[0] ?? null, { after, limit: wanted + 1, whole: true })
     return pageOf(found.map((document) => storedOf(document as RecordDocument)), wanted)
   }
-  return await snapshot(base, async (session) => {
-    const scanned = query.type === null ? null : await scanType(source, { after, limit: wanted + 1, session })
-    const heads = scanned ?? await readAll(source, { after, limit: wanted + 1, session })
-    const records = await readRecords(base, heads.map(({ _id }) => bytesOf(_id)), session)
+  return await snapshot(base, async (at) => {
+    const scanned = query.type === null ? null : await scanType(source, { after, limit: wanted + 1, at })
+    const heads = scanned ?? await readAll(source, { after, limit: wanted + 1, at })
+    const records = await readRecords(base, heads.map(({ _id }) => bytesOf(_id)), at)
     return pageOf(records.filter((record) => record !== undefined), wanted)
   })
 }
@@ -76,7 +76,7 @@ export async function countRecords(base: Database, query: TermQuery, max: number
   return { count: Math.min(count, max), more: count > max }
 }
 
-interface Ask { readonly after: Place | null; readonly limit: number; readonly session?: ClientSession; readonly whole?: boolean }
+interface Ask { readonly after: Place | null; readonly limit: number; readonly at?: At; readonly whole?: boolean }
 
 /** Heads in order, from all pieces, each document once. */
 export async function readAll(source: Source, ask: Ask): Promise<Head[]> {
@@ -118,18 +118,18 @@ function beyond({ order, updated }: Source, at: number): Filter<Document> {
   return from > at ? { $gte: from, $lt: before } : { $gt: at, $lt: before }
 }
 
-async function find(source: Source, asked: { readonly filter: Filter<Document>; readonly hint: string }, { limit, session, whole }: Ask): Promise<Head[]> {
+async function find(source: Source, asked: { readonly filter: Filter<Document>; readonly hint: string }, { limit, at, whole }: Ask): Promise<Head[]> {
   const way = source.order === 'newest' ? -1 : 1
   const projection: Document = whole === true ? { terms: 0, trail: 0 } : { updated: 1 }
   const collection = source.collection as unknown as Collection<Document>
   const found = await collection.find(asked.filter, {
-    sort: { updated: way, _id: way === 1 ? -1 : 1 }, limit, batchSize: limit, hint: asked.hint, projection, maxTimeMS: COMMAND_MS, ...session === undefined ? {} : { session }
+    sort: { updated: way, _id: way === 1 ? -1 : 1 }, limit, batchSize: limit, hint: asked.hint, projection, maxTimeMS: COMMAND_MS, ...at
   }).toArray()
   return found as unknown as Head[]
 }
 
 /** The newest of the type that match, where they are enough among the first so many; else null. */
-async function scanType(source: Source, { after, limit, session }: Ask & { readonly session: ClientSession }): Promise<Head[] | null> {
+async function scanType(source: Source, { after, limit, at }: Ask & { readonly at: At }): Promise<Head[] | null> {
   const way = source.order === 'newest' ? -1 : 1
   const { type, deleted, ...tests } = source.filter
   const time = after === null ? updatedFilter(source.updated) : { updated: notBefore(source, after.updated) }
@@ -137,7 +137,7 @@ async function scanType(source: Source, { after, limit, session }: Ask & { reado
   const found = await (source.collection as unknown as Collection<Document>).aggregate([
     { $match: { type, deleted, ...time } }, { $sort: { updated: way, _id: -way } }, { $limit: SCAN_RECORDS },
     { $match: { $and: [tests, panel] } }, { $project: { updated: 1 } }
-  ], { hint: 'by_type', maxTimeMS: COMMAND_MS, session }).toArray() as unknown as Head[]
+  ], { hint: 'by_type', maxTimeMS: COMMAND_MS, ...at }).toArray() as unknown as Head[]
   const behind = found.filter((head) => after === null || inOrder(source.order, { _id: after.id, updated: after.updated }, head) < 0)
   return behind.length < limit ? null : behind.slice(0, limit)
 }

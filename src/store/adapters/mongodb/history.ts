@@ -1,8 +1,7 @@
-import type { ClientSession } from 'mongodb'
 import { positionParts, versionPosition } from '../../candidates.ts'
 import type { Key, Page, PageAsk, Position, Stored, TermQuery } from '../../ports.ts'
 import { binary, bytesOf, hexOf, pieces, versionId } from './bytes.ts'
-import { COMMAND_MS, snapshot, type Database } from './database.ts'
+import { COMMAND_MS, snapshot, type At, type Database } from './database.ts'
 import { inOrder, planOf, readAll, type Head, type Place, type Source } from './find.ts'
 import { placesOf, readRecords } from './read.ts'
 import type { VersionDocument } from './schema.ts'
@@ -14,14 +13,14 @@ const IDS_AT_ONCE = 1_000
 
 /** Versions of one record, newest first, the current one included. */
 export async function versionsOf(base: Database, key: Key, before: number | null, limit: number): Promise<Stored[]> {
-  return await snapshot(base, async (session) => {
-    const [current] = await readRecords(base, [key], session)
+  return await snapshot(base, async (at) => {
+    const [current] = await readRecords(base, [key], at)
     if (current === undefined) return []
     const found = before === null || current.version < before ? [current] : []
     if (found.length === limit) return found
     const bound = Math.min(before ?? VERSION_MAX, current.version)
-    const filter = { ...await placesOf(base, [key], session), _id: { $gt: versionId(key, bound), $lte: versionId(key, 0) } }
-    const options = { sort: { _id: 1 as const }, limit: limit - found.length, projection: { terms: 0 }, maxTimeMS: COMMAND_MS, session }
+    const filter = { ...await placesOf(base, [key], at), _id: { $gt: versionId(key, bound), $lte: versionId(key, 0) } }
+    const options = { sort: { _id: 1 as const }, limit: limit - found.length, projection: { terms: 0 }, maxTimeMS: COMMAND_MS, ...at }
     const superseded = await base.in.version.find(filter, options).toArray()
     return [...found, ...superseded.map((document) => storedOf(document, keyOf(document)))]
   })
@@ -43,11 +42,11 @@ export async function findVersionsPage(base: Database, query: TermQuery, ask: Pa
   if (plan === null) return { records: [], next: null, examined: 0 }
   const wanted = Math.min(ask.limit, Math.ceil(ask.examine))
   const after = placesAfter(query.order, ask.after)
-  return await snapshot(base, async (session) => {
-    const read = (source: Source, place: Place | null): Promise<Head[]> => readAll(source, { after: place, limit: wanted + 2, session })
+  return await snapshot(base, async (at) => {
+    const read = (source: Source, place: Place | null): Promise<Head[]> => readAll(source, { after: place, limit: wanted + 2, at })
     const current = await read({ ...plan, collection: base.in.record }, after.current)
     const superseded = await read({ ...plan, collection: base.in.version }, after.superseded)
-    const records = await contentOf(base, session, [...current, ...superseded].sort((a, b) => inOrder(query.order, a, b)).slice(0, wanted + 2))
+    const records = await contentOf(base, at, [...current, ...superseded].sort((a, b) => inOrder(query.order, a, b)).slice(0, wanted + 2))
     const found = records.filter((stored) => !isBehind(query.order, ask.after, stored))
     const page = found.slice(0, wanted)
     const last = page.at(-1)
@@ -55,14 +54,14 @@ export async function findVersionsPage(base: Database, query: TermQuery, ask: Pa
   })
 }
 
-async function contentOf(base: Database, session: ClientSession, heads: readonly Head[]): Promise<Stored[]> {
+async function contentOf(base: Database, at: At, heads: readonly Head[]): Promise<Stored[]> {
   const isCurrent = ({ _id }: Head): boolean => _id.position === KEY_BYTES
-  const records = await readRecords(base, heads.filter(isCurrent).map(({ _id }) => bytesOf(_id)), session)
+  const records = await readRecords(base, heads.filter(isCurrent).map(({ _id }) => bytesOf(_id)), at)
   const superseded = heads.filter((head) => !isCurrent(head))
   const versions = new Map<string, VersionDocument>()
   for (const piece of pieces(superseded, IDS_AT_ONCE)) {
-    const filter = { _id: { $in: piece.map(({ _id }) => _id) }, ...await placesOf(base, piece.map(keyOf), session) }
-    const documents = await base.in.version.find(filter, { projection: { terms: 0 }, batchSize: IDS_AT_ONCE, maxTimeMS: COMMAND_MS, session }).toArray()
+    const filter = { _id: { $in: piece.map(({ _id }) => _id) }, ...await placesOf(base, piece.map(keyOf), at) }
+    const documents = await base.in.version.find(filter, { projection: { terms: 0 }, batchSize: IDS_AT_ONCE, maxTimeMS: COMMAND_MS, ...at }).toArray()
     for (const document of documents) versions.set(hexOf(document._id), document as VersionDocument)
   }
   const found = new Map(records.flatMap((stored) => (stored === undefined ? [] : [[hexOf(stored.key), stored] as const])))

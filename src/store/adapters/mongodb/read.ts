@@ -1,27 +1,27 @@
-import type { Binary, ClientSession, Filter } from 'mongodb'
+import type { Binary, Filter } from 'mongodb'
 import type { Key, Stored } from '../../ports.ts'
 import { binary, hexOf, pieces } from './bytes.ts'
-import { COMMAND_MS, type Database } from './database.ts'
+import { COMMAND_MS, type At, type Database } from './database.ts'
 import type { RecordDocument } from './schema.ts'
 import { storedOf } from './stored.ts'
 
 const KEYS_AT_ONCE = 1_000
 
 /** Current records in the order of their keys. In a sharded cluster the directory says on which shards they lie. */
-export async function readRecords(base: Database, keys: readonly Key[], session: ClientSession): Promise<(Stored | undefined)[]> {
+export async function readRecords(base: Database, keys: readonly Key[], at: At): Promise<(Stored | undefined)[]> {
   const found = new Map<string, Stored>()
   for (const piece of pieces(keys, KEYS_AT_ONCE)) {
-    const filter: Filter<RecordDocument> = { _id: { $in: piece.map(binary) }, ...await placesOf(base, piece, session) }
-    const options = { projection: { terms: 0, trail: 0 }, batchSize: KEYS_AT_ONCE, maxTimeMS: COMMAND_MS, session }
+    const filter: Filter<RecordDocument> = { _id: { $in: piece.map(binary) }, ...await placesOf(base, piece, at) }
+    const options = { projection: { terms: 0, trail: 0 }, batchSize: KEYS_AT_ONCE, maxTimeMS: COMMAND_MS, ...at }
     for (const document of await base.in.record.find(filter, options).toArray()) found.set(hexOf(document._id), storedOf(document))
   }
   return keys.map((key) => found.get(hexOf(key)))
 }
 
 /** The part of a filter that names the shards of these records; nothing where there is but one. */
-export async function placesOf(base: Database, keys: readonly Key[], session: ClientSession): Promise<{ c?: { $in: Binary[] } }> {
+export async function placesOf(base: Database, keys: readonly Key[], at: At): Promise<{ c?: { $in: Binary[] } }> {
   if (!base.sharded) return {}
-  const rows = await base.in.directory.find({ _id: { $in: keys.map(binary) } }, { projection: { c: 1 }, batchSize: keys.length, maxTimeMS: COMMAND_MS, session }).toArray()
+  const rows = await base.in.directory.find({ _id: { $in: keys.map(binary) } }, { projection: { c: 1 }, batchSize: keys.length, maxTimeMS: COMMAND_MS, ...at }).toArray()
   const places = new Map(rows.flatMap(({ c }) => (c === undefined ? [] : [[hexOf(c), c] as const])))
   return { c: { $in: [...places.values()] } }
 }

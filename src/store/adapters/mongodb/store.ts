@@ -44,7 +44,7 @@ function reads(base: Database, open: Open): Pick<RecordStore, 'get' | 'find' | '
   return {
     get: (keys) => open(async () => {
       atMost(keys.length, BOUNDS.getKeys, 'keys of a read')
-      return keys.length === 0 ? [] : await snapshot(base, (session) => readRecords(base, keys, session))
+      return keys.length === 0 ? [] : await snapshot(base, (at) => readRecords(base, keys, at))
     }),
     find: (query, ask) => open(async () => {
       checkQuery(query)

@@ -1,9 +1,9 @@
 import type { DatabaseSync } from 'node:sqlite'
 import type { Bytes } from '../../../model/resource.ts'
-import { StoreBroken, TERM_BYTES, type LedgerEntry } from '../../ports.ts'
+import { StoreBroken, TERM_BYTES } from '../../ports.ts'
 import { prepare } from './database.ts'
 import type { Writer } from './group.ts'
-import type { LedgerUnit } from './messages.ts'
+import type { LedgerUnit, PackedEntries, SequenceUnit } from './messages.ts'
 import { LOG_ROOM } from './schema.ts'
 
 const ID_BYTES = 16
@@ -17,8 +17,8 @@ export function makeLedgerWriter(db: DatabaseSync): Writer<LedgerUnit> {
   const sql = ledgerStatements(db)
   const apply = (unit: LedgerUnit, at: number): unknown => {
     switch (unit.kind) {
-      case 'append': return append(sql, unit.ids, unit.sealed, unit.ends)
-      case 'sequence': return sequence(sql, unit.log, unit.entries)
+      case 'append': return append(sql, unit)
+      case 'sequence': return sequence(sql, unit)
       case 'index': return index(sql, unit)
       case 'lease': {
         openLog(sql, unit.log)
@@ -47,26 +47,29 @@ function ledgerStatements(db: DatabaseSync) {
   }
 }
 
-function append(sql: LedgerStatements, ids: Bytes, sealed: Bytes, ends: Uint32Array): null {
-  let from = 0
-  ends.forEach((end, i) => {
-    sql.append.run(ids.subarray(i * ID_BYTES, (i + 1) * ID_BYTES), sealed.subarray(from, end))
-    from = end
-  })
+function append(sql: LedgerStatements, entries: PackedEntries): null {
+  eachEntry(entries, (id, sealed) => { sql.append.run(id, sealed) })
   return null
 }
 
-function sequence(sql: LedgerStatements, name: Bytes, entries: readonly LedgerEntry[]): null {
-  const last = entries.at(-1)
-  if (last === undefined) return null
-  const [no, head] = openLog(sql, name)
-  entries.forEach((entry, i) => {
-    if (entry.seq !== head + 1 + i) throw new StoreBroken('The entries do not continue the log')
-    sql.addEntry.run(no * LOG_ROOM + entry.seq, entry.id, entry.sealed, entry.link)
-    sql.removePending.run(entry.id)
+function sequence(sql: LedgerStatements, { log, first, links, ...entries }: SequenceUnit): null {
+  const [no, head] = openLog(sql, log)
+  if (first !== head + 1) throw new StoreBroken('The entries do not continue the log')
+  const link = (i: number): Bytes => links.subarray(i * LINK_BYTES, (i + 1) * LINK_BYTES)
+  eachEntry(entries, (id, sealed, i) => {
+    sql.addEntry.run(no * LOG_ROOM + first + i, id, sealed, link(i))
+    sql.removePending.run(id)
   })
-  sql.setHead.run(last.seq, last.link, no)
+  sql.setHead.run(first + entries.ends.length - 1, link(entries.ends.length - 1), no)
   return null
+}
+
+function eachEntry({ ids, sealed, ends }: PackedEntries, visit: (id: Bytes, sealed: Bytes, i: number) => void): void {
+  let from = 0
+  ends.forEach((end, i) => {
+    visit(ids.subarray(i * ID_BYTES, (i + 1) * ID_BYTES), sealed.subarray(from, end), i)
+    from = end
+  })
 }
 
 function index(sql: LedgerStatements, unit: Extract<LedgerUnit, { kind: 'index' }>): null {

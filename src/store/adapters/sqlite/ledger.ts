@@ -1,11 +1,11 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { termAt, termSet } from '../../candidates.ts'
 import type { Bytes } from '../../../model/resource.ts'
-import { TERM_BYTES, type LedgerEntry, type LedgerStore, type OutboxEntry, type Term } from '../../ports.ts'
+import { StoreBroken, TERM_BYTES, type LedgerEntry, type LedgerStore, type OutboxEntry, type Term } from '../../ports.ts'
 import { atMost, BOUNDS, checkKey, checkLimit } from '../../bounds.ts'
 import { prepare } from './database.ts'
 import { LISTS_MAX, merged } from './merge.ts'
-import { exact, type LedgerUnit } from './messages.ts'
+import { exact, type LedgerUnit, type PackedEntries, type SequenceUnit } from './messages.ts'
 import { openPair, type Connectable, type SqliteOptions } from './open-pair.ts'
 import { makeReader } from './reader.ts'
 import { LOG_ROOM } from './schema.ts'
@@ -34,7 +34,7 @@ export async function openSqliteLedger(options: SqliteOptions): Promise<LedgerSt
     },
     async sequence(log, entries) {
       for (const { id } of entries) checkKey(id)
-      await send({ kind: 'sequence', log: exact(log), entries: entries.map(exactEntry) })
+      if (entries.length > 0) await send(sequenceUnit(log, entries))
     },
     async known(ids) {
       return reader.read(() => ids.filter((id) => reader.sql.known.get(id) !== undefined))
@@ -168,20 +168,30 @@ export const packLedger: Pack<Item> = (queue) => {
 }
 
 function packAppends(appends: readonly Waiting<Item>[], bytes: number): LedgerUnit {
-  const ids = new Uint8Array(appends.length * ID_BYTES)
-  const sealed = new Uint8Array(bytes)
-  const ends = new Uint32Array(appends.length)
-  let at = 0
-  appends.forEach(({ item }, i) => {
-    const { append } = item as { append: OutboxEntry }
-    ids.set(append.id, i * ID_BYTES)
-    sealed.set(append.sealed, at)
-    at += append.sealed.length
-    ends[i] = at
-  })
-  return { kind: 'append', ids, sealed, ends }
+  return { kind: 'append', ...packEntries(appends.map(({ item }) => (item as { append: OutboxEntry }).append), bytes) }
 }
 
-function exactEntry(entry: LedgerEntry): LedgerEntry {
-  return { seq: entry.seq, id: exact(entry.id), sealed: exact(entry.sealed), link: exact(entry.link) }
+function packEntries(entries: readonly OutboxEntry[], bytes: number): PackedEntries {
+  const ids = new Uint8Array(entries.length * ID_BYTES)
+  const sealed = new Uint8Array(bytes)
+  const ends = new Uint32Array(entries.length)
+  let at = 0
+  entries.forEach((entry, i) => {
+    ids.set(entry.id, i * ID_BYTES)
+    sealed.set(entry.sealed, at)
+    at += entry.sealed.length
+    ends[i] = at
+  })
+  return { ids, sealed, ends }
+}
+
+function sequenceUnit(log: Bytes, entries: readonly LedgerEntry[]): SequenceUnit {
+  const first = entries[0]?.seq ?? 0
+  const links = new Uint8Array(entries.length * LINK_BYTES)
+  entries.forEach(({ seq, link }, i) => {
+    if (seq !== first + i) throw new StoreBroken('The entries do not continue the log')
+    links.set(link, i * LINK_BYTES)
+  })
+  const bytes = entries.reduce((sum, { sealed }) => sum + sealed.length, 0)
+  return { kind: 'sequence', log: exact(log), first, links, ...packEntries(entries, bytes) }
 }

@@ -1,6 +1,6 @@
 import type { MessagePort } from 'node:worker_threads'
 import type { Bytes } from '../../../model/resource.ts'
-import type { Commit, LedgerEntry } from '../../ports.ts'
+import type { Commit } from '../../ports.ts'
 import type { ErrorMessage } from './errors.ts'
 import type { StoreKind } from './schema.ts'
 
@@ -21,10 +21,15 @@ interface IndexUnit {
   readonly seqs: Float64Array<ArrayBuffer>
 }
 
+/** Entries one after the other in few buffers, since each buffer costs a message about as much as an entry: ids of 16 B, `ends` = where in `sealed` each ends. */
+export interface PackedEntries { readonly ids: Bytes; readonly sealed: Bytes; readonly ends: Uint32Array<ArrayBuffer> }
+
+/** Numbered from `first` on; links of 32 B. */
+export interface SequenceUnit extends PackedEntries { readonly kind: 'sequence'; readonly log: Bytes; readonly first: number; readonly links: Bytes }
+
 export type LedgerUnit =
-  /** Entries one after the other: ids of 16 B, `ends` = offset in `sealed` where each entry ends. */
-  | { readonly kind: 'append'; readonly ids: Bytes; readonly sealed: Bytes; readonly ends: Uint32Array<ArrayBuffer> }
-  | { readonly kind: 'sequence'; readonly log: Bytes; readonly entries: readonly LedgerEntry[] }
+  | (PackedEntries & { readonly kind: 'append' })
+  | SequenceUnit
   | IndexUnit
   | { readonly kind: 'lease'; readonly log: Bytes; readonly holder: Bytes; readonly until: number }
   | { readonly kind: 'ping' }

@@ -1,0 +1,69 @@
+/** The guard by itself: what the interactions above it refuse too, it refuses without them. */
+import { describe, expect, test } from 'vitest'
+import type { Resource } from '../../src/model/resource.ts'
+import { guard } from '../../src/policy/guard.ts'
+import { parseCriteria } from '../../src/search/parse.ts'
+import type { GuardedStore, ResourceStore, Row } from '../../src/store/ports.ts'
+import { stagedStore } from '../../src/store/staged-store.ts'
+import { BASE, policyOf } from './callers.ts'
+
+const row = (id: string, patients: readonly string[], content: object = {}): Row => {
+  const resource = { resourceType: 'Observation', id, meta: { versionId: '1' }, status: 'final', code: { text: 'x' }, ...content } as Resource
+  return { type: 'Observation', id, version: 1, updated: 1, deleted: false, patients, labels: [], json: Buffer.from(JSON.stringify(resource)), resource: () => resource }
+}
+const rows = [row('of-a', ['a'], { subject: { reference: 'Patient/a' } }), row('of-b', ['b'], { subject: { reference: 'Patient/b' } })]
+
+/** Gives every row of the type for every search, and asks `accept` as the sealed store does. */
+const store = {
+  read: async (refs) => refs.map((ref) => rows.find(({ type, id }) => type === ref.type && id === ref.id)),
+  version: async (ref, version) => (version === 1 ? rows.find(({ id }) => id === ref.id) : undefined),
+  versions: async (ref) => rows.filter(({ id }) => id === ref.id),
+  find: async (ask) => ({ rows: (await Promise.all(rows.map(async (each) => [each, await ask.accept(each)] as const))).filter(([, yes]) => yes === true).map(([each]) => each), next: null }),
+  lockVersion: async () => 0,
+  patientsOf: async (resource) => [(resource as { subject?: { reference: string } }).subject?.reference.split('/')[1] ?? ''].filter((id) => id !== '')
+} as Partial<ResourceStore> as ResourceStore
+
+const guarded = async (scope: string): Promise<GuardedStore> =>
+  guard(stagedStore(store, 0, BASE), await policyOf({ scope, patient: 'a', fhirUser: 'Patient/a' }), { base: BASE, now: 0, newId: () => 'new', scanRecordsMax: 10 })
+const search = { type: 'Observation', filter: parseCriteria('Observation', 'status=final', { base: BASE, countMax: 1, countDefault: 1, orValuesMax: 1, lenient: false }), codes: ['status'], order: 'newest', after: null, limit: 10 } as const
+const ref = { type: 'Observation', id: 'of-a' }
+const content = { ...rows[0]!.resource(), id: 'of-a' }
+const SUBSETTED = { meta: { tag: [{ system: 'http://terminology.hl7.org/CodeSystem/v3-ObservationValue', code: 'SUBSETTED' }] } }
+
+describe('a right that the caller lacks is 403 at each of its doors', () => {
+  const doors: readonly (readonly [string, string, (store: GuardedStore) => Promise<unknown>])[] = [
+    ['r', 'read', (each) => each.read(ref)], ['r', 'version', (each) => each.version(ref, 1)], ['r', 'history', (each) => each.history(ref, null, 5)],
+    ['s', 'search', (each) => each.search(search)], ['s', 'count', (each) => each.count(search, 10)],
+    ['c', 'create', (each) => each.create(content)], ['u', 'update', (each) => each.update(content, null)], ['d', 'remove', (each) => each.remove(ref, null)]
+  ]
+  test.each(doors)('%s: %s', async (right, _name, ask) => {
+    const others = [...'cruds'].filter((each) => each !== right).join('')
+    await expect(ask(await guarded(`system/Observation.${others}`))).rejects.toMatchObject({ status: 403 })
+    await expect(ask(await guarded(`system/Observation.${right}`))).resolves.toBeDefined()
+  })
+})
+
+test('rows of others are neither given nor counted, and none is disclosed', async () => {
+  const each = await guarded('patient/*.cruds')
+  expect([await each.read({ type: 'Observation', id: 'of-b' }), await each.version({ type: 'Observation', id: 'of-b' }, 1), await each.history({ type: 'Observation', id: 'of-b' }, null, 5)]).toEqual([undefined, undefined, []])
+  expect((await each.count(search, 10)).count).toBe(1)
+  expect(each.disclosed()).toEqual([])
+  expect((await each.search(search)).rows.map((seen) => seen.row.id)).toEqual(['of-a'])
+  expect(each.disclosed().map(({ id }) => id)).toEqual(['of-a'])
+})
+
+test('what is marked SUBSETTED is not written, also by those who see everything', async () => {
+  const each = await guarded('system/*.cruds')
+  await expect(each.create({ ...content, ...SUBSETTED })).rejects.toMatchObject({ status: 422 })
+  await expect(each.update({ ...content, ...SUBSETTED }, null)).rejects.toMatchObject({ status: 422 })
+  await expect(each.update(content, null)).resolves.toMatchObject({ created: false })
+})
+
+test('If-Match that names another version is 412, on rows that are hidden or absent too', async () => {
+  const each = await guarded('system/*.cruds')
+  await expect(each.update(content, 2)).rejects.toMatchObject({ status: 412 })
+  await expect(each.remove(ref, 2)).rejects.toMatchObject({ status: 412 })
+  await expect(each.remove({ type: 'Observation', id: 'never' }, 1)).rejects.toMatchObject({ status: 412 })
+  await expect(each.update(content, 1)).resolves.toMatchObject({ created: false })
+  await expect(each.remove(ref, null)).resolves.toMatchObject({ deleted: true })
+})
