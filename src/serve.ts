@@ -14,7 +14,7 @@ import { openVerifier } from './oauth/verify.ts'
 import { refusals } from './audit/refusals.ts'
 import { allTypes } from './search/classification.ts'
 import { isBroken } from './store/sealed-store.ts'
-import { StoreUnavailable } from './store/ports.ts'
+import { StoreUnavailable, StoreUnknown } from './store/ports.ts'
 import { KeysUnavailable } from './crypto/errors.ts'
 import { openSystem, type System } from './system.ts'
 
@@ -60,7 +60,7 @@ export async function startServing(config: Config): Promise<Running> {
     metadata: () => metadata, wellKnown: { 'smart-configuration': smartConfiguration },
     handle: (request, caller) => (isLarge(request, config) ? bulk.handle(request, caller) : system.handle(request, caller)),
     bodyLimit: async (caller: Caller) => ((await system.policyOf(caller)).largeBundles ? config.bounds.bodyBytesLargeMax : config.bounds.bodyBytesMax),
-    unavailable: (error) => error instanceof StoreUnavailable || error instanceof KeysUnavailable
+    unavailable: (error) => error instanceof StoreUnavailable || error instanceof StoreUnknown || error instanceof KeysUnavailable
   })
   return {
     system, port: server.port,

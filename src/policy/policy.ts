@@ -61,15 +61,15 @@ export interface PolicyContext {
  * Types are compiled when they are first asked for. Compiling the same Caller object again gives the same Policy while its panel stays.
  */
 export async function compilePolicy(caller: Caller, context: PolicyContext): Promise<Policy> {
+  const known = compiled.get(caller)
+  if (known?.context === context && (known.panelOf === null || (await context.panel(known.panelOf)) === known.panel)) return known.policy
   const scopes = parseScopes(caller.scope)
   const ceiling = caller.ceiling === null ? null : parseScopes(caller.ceiling)
   const roles = { patient: behind('patient'), user: behind('user'), system: behind('system') }
   const all = [...new Set(Object.values(roles).flat())]
   const hasPanel = all.some(({ patients }) => patients === '%patients')
-  const panel = hasPanel && caller.fhirUser !== null ? await context.panel(caller.fhirUser) : null
-
-  const known = compiled.get(caller)
-  if (known !== undefined && known.panel === panel && known.context === context) return known.policy
+  const panelOf = hasPanel ? caller.fhirUser : null
+  const panel = panelOf === null ? null : await context.panel(panelOf)
   const types = new Map<string, TypePolicy>()
   const asked = { caller, scopes, ceiling, roles, panel, base: context.base }
   const policy: Policy = {
@@ -85,7 +85,7 @@ export async function compilePolicy(caller: Caller, context: PolicyContext): Pro
       return found
     }
   }
-  compiled.set(caller, { context, panel, policy })
+  compiled.set(caller, { context, panelOf, panel, policy })
   return policy
 
   function behind(scopeContext: ScopeContext) {
@@ -93,7 +93,8 @@ export async function compilePolicy(caller: Caller, context: PolicyContext): Pro
   }
 }
 
-interface Compiled { readonly context: PolicyContext; readonly panel: readonly string[] | null; readonly policy: Policy }
+/** `panelOf`: the fhirUser whose panel the policy was compiled with. */
+interface Compiled { readonly context: PolicyContext; readonly panelOf: string | null; readonly panel: readonly string[] | null; readonly policy: Policy }
 
 const compiled = new WeakMap<Caller, Compiled>()
 

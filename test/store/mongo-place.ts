@@ -116,7 +116,7 @@ async function installed(): Promise<string | { readonly reason: string }> {
       if (existsSync(ready)) break
       rmSync(CACHE, { recursive: true, force: true })
       await run('python3', ['-m', 'venv', CACHE], { timeout: SETUP_MS })
-      await run(join(CACHE, 'bin', 'pip'), ['install', '--quiet', '--disable-pip-version-check', STAND_IN], { timeout: SETUP_MS })
+      await run(join(CACHE, 'bin', 'pip'), ['install', '--quiet', '--disable-pip-version-check', '--retries', '1', '--timeout', '20', STAND_IN], { timeout: SETUP_MS })
       writeFileSync(ready, '')
     } catch {
       return { reason: 'no MONGODB_URI, no docker, and python3 with pip cannot install the stand-in for MongoDB' }

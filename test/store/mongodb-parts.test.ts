@@ -8,7 +8,7 @@ import { countRecords, findPage } from '../../src/store/adapters/mongodb/find.ts
 import { findVersionsPage, versionsOf } from '../../src/store/adapters/mongodb/history.ts'
 import { makeLanes } from '../../src/store/adapters/mongodb/lanes.ts'
 import { openMongoStore } from '../../src/store/adapters/mongodb/store.ts'
-import { type Commit, StoreBroken, StoreTooCostly, StoreUnavailable } from '../../src/store/ports.ts'
+import { type Commit, StoreBroken, StoreTooCostly, StoreUnavailable, StoreUnknown } from '../../src/store/ports.ts'
 import { allPages, commitOf, keysOf, named, put, query, randomId, text } from './conformance/fixtures.ts'
 import { randomSuite } from './conformance/random.ts'
 import { CLOCK_OF_TESTS, freshDatabase, mongoPlaces, mongoServer, standIn, withClient } from './mongo-place.ts'
@@ -61,6 +61,26 @@ test('commits in lanes: in the order called where they meet, side by side where 
   expect(log.indexOf('+5')).toBeGreaterThan(log.indexOf('-4'))
   expect(log.length).toBe(10)
 })
+
+/** A client that does something else before and after the first call of one method: what another process may do meanwhile. */
+function interrupted(on: Database, collection: 'lock' | 'directory' | 'done', method: 'updateOne' | 'bulkWrite' | 'insertOne', before: () => Promise<unknown>, after: () => Promise<unknown> = async () => {}): { on: Database; times: () => number } {
+  let times = 0
+  const target = on.in[collection]
+  const hooked = new Proxy(target, {
+    get(from, property) {
+      const value = Reflect.get(from, property)
+      if (property !== method) return typeof value === 'function' ? value.bind(from) : value
+      return async (...given: unknown[]) => {
+        const first = times++ === 0
+        if (first) await before()
+        const result = await value.apply(from, given)
+        if (first) await after()
+        return result
+      }
+    }
+  })
+  return { on: { ...on, in: { ...on.in, [collection]: hooked } }, times: () => times }
+}
 
 describe.skipIf(server.missing !== null)(`mongodb: commands${skipped}`, () => {
   test('every read names majority or snapshot, every write and commit majority with journal, and reads of records an index and a time limit', async () => {
@@ -153,23 +173,6 @@ describe.skipIf(server.missing !== null)(`mongodb: commits of several processes$
   const name = named('generation')
   const generation = (expected: number) => ({ name, expect: expected, expires: null, sealed: text(`g${expected + 1}`) })
 
-  /** The commit of one process, with that of another run to its end in the middle of it. */
-  function interrupted(on: Database, collection: 'lock' | 'directory', method: 'updateOne' | 'bulkWrite', other: () => Promise<unknown>): { on: Database; times: () => number } {
-    let times = 0
-    const target = on.in[collection]
-    const hooked = new Proxy(target, {
-      get(from, property) {
-        const value = Reflect.get(from, property)
-        if (property !== method) return typeof value === 'function' ? value.bind(from) : value
-        return async (...given: unknown[]) => {
-          if (times++ === 0) await other()
-          return value.apply(from, given)
-        }
-      }
-    })
-    return { on: { ...on, in: { ...on.in, [collection]: hooked } }, times: () => times }
-  }
-
   test('a document relied upon is not what it was when the commit is done: conflict, absent ones too', async () => {
     const on = await base()
     for (const expected of [0, 1]) {
@@ -221,6 +224,18 @@ describe.skipIf(server.missing !== null || server.stop === null)(`mongodb: lost 
     expect(await commit(on, { puts: [put('a')], outbox: [{ id: randomId(), sealed: text('one') }] })).toEqual({ kind: 'done' })
     expect(await on.in.outbox.countDocuments()).toBe(1)
     expect(await on.in.record.countDocuments()).toBe(1)
+  })
+
+  test('a commit whose answer never comes is StoreUnknown, and later the same id answers', async () => {
+    const on = await base({ selectionMs: 700 })
+    const parts = commitOf({ puts: [put('a')], outbox: [{ id: randomId(), sealed: text('one') }] })
+    // Its last write goes through, and then there is nobody to commit it.
+    const held = interrupted(on, 'done', 'insertOne', async () => {}, () => server.stop!())
+    await expect(applyCommit(held.on, parts, 1)).rejects.toBeInstanceOf(StoreUnknown)
+    await server.start!()
+    expect(await applyCommit(on, parts, 1)).toEqual({ kind: 'done' })
+    expect(await applyCommit(on, parts, 1)).toEqual({ kind: 'done' })
+    expect([await on.in.outbox.countDocuments(), await on.in.record.countDocuments()]).toEqual([1, 1])
   })
 
   test('a passing failure runs the transaction again; another one is StoreUnavailable and leaves nothing', async () => {

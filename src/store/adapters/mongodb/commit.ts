@@ -1,5 +1,5 @@
 import type { ClientSession } from 'mongodb'
-import type { Commit, Committed, Key } from '../../ports.ts'
+import { StoreUnknown, type Commit, type Committed, type Key } from '../../ports.ts'
 import { binary, hexOf, pieces } from './bytes.ts'
 import type { Database } from './database.ts'
 import { documentsOf, liveVersion, putDocuments, register, rely } from './documents.ts'
@@ -10,8 +10,17 @@ import { transact, type Outcome } from './transaction.ts'
 
 const KEYS_AT_ONCE = 1_000
 
-/** `n`: place in commit order. Nothing is written on a conflict. */
+/** `n`: place in commit order. Nothing is written on a conflict. What is unknown is asked again by the commit's id, once. */
 export async function applyCommit(base: Database, commit: Commit, n: number): Promise<Committed> {
+  try {
+    return await tryCommit(base, commit, n)
+  } catch (error) {
+    if (!(error instanceof StoreUnknown)) throw error
+    return await tryCommit(base, commit, n).catch(() => { throw error })
+  }
+}
+
+async function tryCommit(base: Database, commit: Commit, n: number): Promise<Committed> {
   noneTwice(commit)
   for (;;) {
     const outcome = await transact(base, (session) => attempt(base, session, commit, n))

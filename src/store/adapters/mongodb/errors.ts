@@ -29,7 +29,10 @@ export function isTransient(error: unknown): boolean {
 }
 
 /** The commit may or may not have been done: it is asked for again, which the database answers from what it knows. */
-export const isUnknownCommit = (error: unknown): boolean => error instanceof MongoError && error.hasErrorLabel('UnknownTransactionCommitResult')
+export function isUnknownCommit(error: unknown): boolean {
+  if (!(error instanceof MongoServerError)) return error instanceof MongoError
+  return error.hasErrorLabel('UnknownTransactionCommitResult')
+}
 
 /** No server to ask: trying again at once is in vain. */
 export const isAway = (error: unknown): boolean => error instanceof MongoServerSelectionError
