@@ -44,7 +44,8 @@ function contentTypeOf({ incoming, route }: Exchange): string {
   const { type, charset, version } = mediaType(sent)
   const json = type === 'application/fhir+json' || type === 'application/json'
   if (json && charset === 'utf-8' && version) return type
-  if (route?.type !== 'Binary' || type === 'application/fhir+json' || !/^[\w!#$&^.+-]{1,127}\/[\w!#$&^.+-]{1,127}$/.test(type) || sent.length > 256)
+  // `application/fhir+…` is a resource in some format, never the content of a Binary.
+  if (route?.type !== 'Binary' || type.startsWith('application/fhir+') || !/^[\w!#$&^.+-]{1,127}\/[\w!#$&^.+-]{1,127}$/.test(type) || sent.length > 256)
     throw unsupported('This server reads application/fhir+json of FHIR 4.0 in UTF-8')
   return sent
 }

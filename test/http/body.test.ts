@@ -91,7 +91,8 @@ describe('bodies', () => {
     expect(world.seen).toHaveLength(0)
   })
 
-  it('of Binary may be of any kind and pass as they are', async () => {
+  it('of Binary may be of any kind and pass as they are, but for FHIR in a format that is not read', async () => {
+    await post('/Binary').set('Content-Type', 'application/fhir+xml').send('<Binary/>').expect(415)
     await post('/Binary').set('Content-Type', 'text/html; charset=latin1').send('<script>').expect(200)
     expect(bodyOf()).toEqual({ text: '<script>', contentType: 'text/html; charset=latin1' })
     await post('/Binary').set('Content-Type', 'application/fhir+json').send('{}').expect(200)

@@ -227,12 +227,14 @@ describe.skipIf(server.missing !== null || server.stop === null)(`mongodb: lost 
   })
 
   test('a commit whose answer never comes is StoreUnknown, and later the same id answers', async () => {
-    const on = await base({ selectionMs: 700 })
+    const database = newDatabase()
+    const cut = await base({ database, selectionMs: 700 })
     const parts = commitOf({ puts: [put('a')], outbox: [{ id: randomId(), sealed: text('one') }] })
     // Its last write goes through, and then there is nobody to commit it.
-    const held = interrupted(on, 'done', 'insertOne', async () => {}, () => server.stop!())
+    const held = interrupted(cut, 'done', 'insertOne', async () => {}, () => server.stop!())
     await expect(applyCommit(held.on, parts, 1)).rejects.toBeInstanceOf(StoreUnknown)
     await server.start!()
+    const on = await base({ database })
     expect(await applyCommit(on, parts, 1)).toEqual({ kind: 'done' })
     expect(await applyCommit(on, parts, 1)).toEqual({ kind: 'done' })
     expect([await on.in.outbox.countDocuments(), await on.in.record.countDocuments()]).toEqual([1, 1])

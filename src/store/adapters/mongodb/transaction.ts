@@ -31,7 +31,6 @@ export async function transact<T>(base: Database, work: (session: ClientSession)
       try {
         return await once(session, work, start)
       } catch (error) {
-        console.log('ONCE', (error as Error).constructor.name, (error as Error).message)
         // A key that stays taken, run after run, is not another commit's race but an id used twice.
         if (codeOf(error) === DUPLICATE_KEY && ++duplicates === DUPLICATES_MAX) throw new StoreBroken('An id is there already')
         if (!isTransient(error) || isAway(error)) throw error
@@ -67,7 +66,6 @@ async function commit(session: ClientSession, start: number): Promise<void> {
       await session.commitTransaction()
       return
     } catch (error) {
-      console.log('COMMIT', (error as Error).constructor.name, (error as Error).message, [...((error as {errorLabelSet?: Set<string>}).errorLabelSet ?? [])])
       if (!isUnknownCommit(error)) throw error
       if (performance.now() - start > PATIENCE_MS || isAway(error)) throw new StoreUnknown('The answer to a commit was lost')
     }
