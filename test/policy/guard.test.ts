@@ -5,7 +5,7 @@ import { guard } from '../../src/policy/guard.ts'
 import { parseCriteria } from '../../src/search/parse.ts'
 import type { GuardedStore, ResourceStore, Row } from '../../src/store/ports.ts'
 import { stagedStore } from '../../src/store/staged-store.ts'
-import { BASE, policyOf } from './callers.ts'
+import { BASE, policyOf, rolesWith } from './callers.ts'
 
 const row = (id: string, patients: readonly string[], content: object = {}): Row => {
   const resource = { resourceType: 'Observation', id, meta: { versionId: '1' }, status: 'final', code: { text: 'x' }, ...content } as Resource
@@ -33,7 +33,7 @@ const SUBSETTED = { meta: { tag: [{ system: 'http://terminology.hl7.org/CodeSyst
 describe('a right that the caller lacks is 403 at each of its doors', () => {
   const doors: readonly (readonly [string, string, (store: GuardedStore) => Promise<unknown>])[] = [
     ['r', 'read', (each) => each.read(ref)], ['r', 'version', (each) => each.version(ref, 1)], ['r', 'history', (each) => each.history(ref, null, 5)],
-    ['s', 'search', (each) => each.search(search)], ['s', 'count', (each) => each.count(search, 10)],
+    ['s', 'search', (each) => each.search(search)], ['s', 'search for all', (each) => each.search({ ...search, filter: { kind: 'all' }, codes: [] })], ['s', 'count', (each) => each.count(search, 10)],
     ['c', 'create', (each) => each.create(content)], ['u', 'update', (each) => each.update(content, null)], ['d', 'remove', (each) => each.remove(ref, null)]
   ]
   test.each(doors)('%s: %s', async (right, _name, ask) => {
@@ -66,4 +66,31 @@ test('If-Match that names another version is 412, on rows that are hidden or abs
   await expect(each.remove({ type: 'Observation', id: 'never' }, 1)).rejects.toMatchObject({ status: 412 })
   await expect(each.update(content, 1)).resolves.toMatchObject({ created: false })
   await expect(each.remove(ref, null)).resolves.toMatchObject({ deleted: true })
+})
+
+describe('an update', () => {
+  const byRules = async (rules: readonly object[]): Promise<GuardedStore> => {
+    const policy = await policyOf({ scope: 'user/*.cruds', roles: ['clerk'] }, [], rolesWith({ clerk: { patients: 'all', labelMax: 'V', rules: [{ types: ['*'], do: 'crs' }, ...rules] } }))
+    return guard(stagedStore(store, 0, BASE), policy, { base: BASE, now: 0, newId: () => 'new', scanRecordsMax: 10 })
+  }
+  const rule = (rest: object): object => ({ types: ['Observation'], do: 'u', ...rest })
+  const amended = { ...content, status: 'amended' }
+
+  test('that moves the row to another patient needs the right to move', async () => {
+    const moved = { ...content, subject: { reference: 'Patient/b' } }
+    await expect((await byRules([rule({})])).update(moved, null)).rejects.toMatchObject({ status: 403, issues: [{ diagnostics: expect.stringContaining('right to move') }] })
+    await expect((await guarded('system/*.cruds')).update(moved, null)).resolves.toMatchObject({ created: false })
+  })
+
+  test('stays within a rule that allowed the row before: another rule that would allow the result is not enough', async () => {
+    await expect((await byRules([rule({ where: 'status=final' }), rule({ where: 'status=amended' })])).update(amended, null)).rejects.toMatchObject({ status: 403 })
+    await expect((await byRules([rule({ where: 'status=final,amended' })])).update(amended, null)).resolves.toMatchObject({ created: false })
+  })
+
+  test('changes no more than the rules that allow its result let be changed', async () => {
+    const rules = [rule({ where: 'status=final' }), rule({ writable: ['Observation.note'] })]
+    await expect((await byRules(rules)).update(amended, null)).rejects.toMatchObject({ status: 403 })
+    await expect((await byRules(rules)).update({ ...content, code: { text: 'y' } }, null)).resolves.toMatchObject({ created: false })
+    await expect((await byRules(rules)).update({ ...content, note: [{ text: 'y' }] }, null)).resolves.toMatchObject({ created: false })
+  })
 })

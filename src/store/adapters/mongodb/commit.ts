@@ -16,7 +16,7 @@ export async function applyCommit(base: Database, commit: Commit, n: number): Pr
     return await tryCommit(base, commit, n)
   } catch (error) {
     if (!(error instanceof StoreUnknown)) throw error
-    return await tryCommit(base, commit, n)
+    return await tryCommit(base, commit, n).catch(() => { throw error })
   }
 }
 
