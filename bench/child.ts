@@ -43,13 +43,12 @@ export async function startBare(bodies: Readonly<Record<string, string>>): Promi
 /** Flags of node in the start script, so that what is measured is what runs. */
 function startFlags(): readonly string[] {
   const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { scripts: { start: string } }
-  if (process.env.T5FLAGS !== undefined) return process.env.T5FLAGS.split(' ')
   return scripts.start.split(' ').filter((word) => word.startsWith('--'))
 }
 
 function launch(args: readonly string[], env: NodeJS.ProcessEnv): ChildProcess {
   const child = spawn(process.execPath, ['--import', new URL('./meter.ts', import.meta.url).href, ...args], {
-    cwd: ROOT, env, stdio: ['ignore', process.env.T5OUT ? 'inherit' : 'ignore', 'inherit', 'ipc']
+    cwd: ROOT, env, stdio: ['ignore', 'ignore', 'inherit', 'ipc']
   })
   process.once('exit', () => child.kill())
   return child

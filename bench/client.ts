@@ -53,6 +53,33 @@ export async function drive(server: Server, connections: number, ms: number, nex
   return { answers: times.length, failed, seconds, times: Float64Array.from(times).sort() }
 }
 
+export interface Pace { readonly lines: number; readonly everyMs: number; readonly next: () => Call }
+
+/** Each connection sends one call every so often, and waits longer only for a late answer, until `ended` is settled. */
+export async function pace(server: Server, { lines: count, everyMs, next }: Pace, ended: () => Promise<unknown>): Promise<Drive> {
+  const lines = await Promise.all(Array.from({ length: count }, () => openLine(server.port)))
+  const times: number[] = []
+  let failed = 0
+  let over = false
+  const started = performance.now()
+  const end = ended().finally(() => { over = true })
+  await Promise.all(lines.map(async (line, i) => {
+    await delay((everyMs * i) / count)
+    while (!over) {
+      const sent = performance.now()
+      const status = await new Promise<number>((resolve, reject) => line.send(next(), resolve, reject))
+      times.push(performance.now() - sent)
+      if (status < 200 || status > 299) failed++
+      await delay(everyMs - (performance.now() - sent))
+    }
+    line.close()
+  }))
+  await end
+  return { answers: times.length, failed, seconds: (performance.now() - started) / 1000, times: Float64Array.from(times).sort() }
+}
+
+const delay = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, Math.max(0, ms)))
+
 /** One request on a connection of its own. */
 export async function ask(server: Server, call: Call): Promise<Answer> {
   const line = await openLine(server.port)

@@ -1,12 +1,12 @@
 /** The resources that reads and searches ask for: 100 of each patient, 20 of them heart rates, with ids known beforehand. */
+import type { Resource } from '../src/model/resource.ts'
 
 export interface Entry { readonly fullUrl?: string; readonly resource: Resource; readonly request: { readonly method: string; readonly url: string } }
-export interface Resource { readonly resourceType: string; readonly id?: string }
 
 export const PER_PATIENT = 100
 export const HITS = 20
 
-const CODES: readonly (readonly [code: string, display: string, unit: string])[] = [
+export const CODES: readonly (readonly [code: string, display: string, unit: string])[] = [
   ['8867-4', 'Heart rate', '/min'], ['9279-1', 'Respiratory rate', '/min'], ['29463-7', 'Body weight', 'kg'], ['8302-2', 'Body height', 'cm'], ['8310-5', 'Body temperature', 'Cel']
 ]
 

@@ -1,7 +1,9 @@
 /** What is asked of the servers: the paths of reads and searches, and the bodies of creates. */
 import type { Server } from './child.ts'
-import { ask, type Call, callOf } from './client.ts'
-import { HEART_RATE, HITS, newObservation, observationId, patientBundle, patientId, PER_PATIENT } from './resources.ts'
+import { ask, type Call, callOf, percentile } from './client.ts'
+import type { Bundle } from './generated.ts'
+import { CODES, HEART_RATE, HITS, newObservation, observationId, patientBundle, patientId, PER_PATIENT } from './resources.ts'
+import type { Figures } from './rounds.ts'
 
 const READ_PATHS_MAX = 500
 const SEARCH_PATHS_MAX = 200
@@ -11,10 +13,16 @@ export function readPaths(patients: number): readonly string[] {
   return Array.from({ length: count }, (_, k) => `/fhir/R4/Observation/${observationId(k % patients, (k * 7) % (PER_PATIENT - 1))}`)
 }
 
-export function searchPaths(patients: number): readonly string[] {
-  return Array.from({ length: Math.min(SEARCH_PATHS_MAX, patients) }, (_, n) =>
-    `/fhir/R4/Observation?patient=Patient/${patientId(n)}&code=http://loinc.org|${HEART_RATE}&_count=${HITS}`.replace('|', '%7C'))
+export const searchPaths = (patients: number): readonly string[] =>
+  Array.from({ length: Math.min(SEARCH_PATHS_MAX, patients) }, (_, n) => searchPath(n, HEART_RATE))
+
+/** Every patient and every code in turn: what is found is not asked for again before everything else was. */
+export function coldSearchPaths(patients: number): readonly string[] {
+  return CODES.flatMap(([code]) => Array.from({ length: patients }, (_, n) => searchPath(n, code)))
 }
+
+const searchPath = (n: number, code: string): string =>
+  `/fhir/R4/Observation?patient=Patient/${patientId(n)}&code=http://loinc.org%7C${code}&_count=${HITS}`
 
 /** The same calls again and again. */
 export function gets(server: Server, paths: readonly string[]): () => Call {
@@ -31,6 +39,28 @@ export function creates(server: Server, patients: number): () => Call {
 
 export async function load(server: Server, patients: number): Promise<void> {
   for (let n = 0; n < patients; n++) await post(server, patientBundle(n))
+}
+
+/** Each server takes all bundles in turn with the others. A figure's unit is a resource, its times are those of a bundle. */
+export async function measureLoad(servers: readonly Server[], bundles: readonly Bundle[]): Promise<readonly Figures[]> {
+  const spent = servers.map(() => ({ cpu: 0, ms: [] as number[] }))
+  for (const bundle of bundles) {
+    const body = JSON.stringify({ resourceType: 'Bundle', ...bundle })
+    for (const [i, server] of servers.entries()) {
+      const before = await server.usage()
+      const started = performance.now()
+      await post(server, body)
+      spent[i]!.ms.push(performance.now() - started)
+      spent[i]!.cpu += (await server.usage()).cpu - before.cpu
+    }
+  }
+  const resources = bundles.reduce((sum, { entry }) => sum + entry.length, 0)
+  return Promise.all(servers.map(async (server, i) => {
+    const { cpu, ms } = spent[i]!
+    const times = Float64Array.from(ms).sort()
+    const seconds = ms.reduce((sum, each) => sum + each, 0) / 1000
+    return { name: server.name, perSecond: resources / seconds, p50: percentile(times, 0.5), p99: percentile(times, 0.99), cpu: cpu / resources, rss: (await server.usage()).rss }
+  }))
 }
 
 export async function post(server: Server, bundle: string | Buffer): Promise<void> {

@@ -9,7 +9,7 @@ let token: string
 const sockets: Socket[] = []
 
 beforeAll(async () => {
-  place = await newPlace({ TIMEOUT_DRAIN_MS: '4000' })
+  place = await newPlace()
   ;[token] = (await mint(place, { scope: 'system/*.cruds' })) as [string]
 })
 beforeEach(async () => { server = await startChild(place) })
@@ -18,6 +18,13 @@ afterEach(async () => {
   await server.stop()
 })
 afterAll(() => rmSync(place.dir, { recursive: true, force: true }))
+
+/** The default: a stop that waits for nobody is far quicker. */
+const DRAIN_MS = 30_000
+
+async function until(happened: () => boolean): Promise<void> {
+  while (!happened()) await pause(20)
+}
 
 interface Line { readonly socket: Socket; text(): string; readonly closed: Promise<void> }
 
@@ -43,8 +50,7 @@ describe('SIGTERM', () => {
     slow.socket.write(head('Patient/slow', text.length) + text.slice(0, 20))
     const kept = await line()
     kept.socket.write(`GET /health HTTP/1.1\r\nHost: x\r\n\r\n`)
-    await pause(100)
-    expect(kept.text()).toMatch(/^HTTP\/1\.1 200/)
+    await until(() => kept.text().startsWith('HTTP/1.1 200'))
     const began = performance.now()
     const ended = server.stop()
     await pause(400)
@@ -54,7 +60,7 @@ describe('SIGTERM', () => {
     await slow.closed
     expect(slow.text()).toMatch(/^HTTP\/1\.1 201[\s\S]*connection: close/i)
     expect(slow.text()).toContain('"family":"Stop"')
-    expect(performance.now() - began).toBeLessThan(3500)
+    expect(performance.now() - began).toBeLessThan(DRAIN_MS / 2)
     server = await startChild(place)
     expect((await askAt(server.base, token, 'GET', 'Patient/slow')).json.name).toEqual([{ family: 'Stop' }])
   })
@@ -63,21 +69,22 @@ describe('SIGTERM', () => {
     await line()
     const idle = await line()
     idle.socket.write(`GET /health HTTP/1.1\r\nHost: x\r\n\r\n`)
-    await pause(100)
-    expect(idle.text()).toMatch(/^HTTP\/1\.1 200/)
+    await until(() => idle.text().startsWith('HTTP/1.1 200'))
     const began = performance.now()
     expect(await server.stop()).toBe(0)
-    expect(performance.now() - began).toBeLessThan(3000)
+    expect(performance.now() - began).toBeLessThan(DRAIN_MS / 2)
   })
 
   test('cuts a request that never ends when the time to drain is over, keeps nothing of it, and exits 0', async () => {
+    await server.stop()
+    server = await startChild(place, { TIMEOUT_DRAIN_MS: '1500' })
     const endless = await line()
     endless.socket.write(head('Patient/endless', 5000) + '{"resourceType":')
     await pause(100)
     const began = performance.now()
     expect(await server.stop()).toBe(0)
-    expect(performance.now() - began).toBeGreaterThan(3900)
-    expect(performance.now() - began).toBeLessThan(8000)
+    expect(performance.now() - began).toBeGreaterThan(1400)
+    expect(performance.now() - began).toBeLessThan(DRAIN_MS / 2)
     server = await startChild(place)
     expect((await askAt(server.base, token, 'GET', 'Patient/endless')).status).toBe(404)
   })
@@ -99,10 +106,10 @@ describe('SIGTERM', () => {
         }
       }
     })
-    await pause(500)
+    await until(() => acknowledged.length >= 20)
     expect(await server.stop()).toBe(0)
     await Promise.all(clients)
-    expect([broken, acknowledged.length > 20]).toEqual([[], true])
+    expect(broken).toEqual([])
     expect(readdirSync(place.env.DATA_DIR!).sort()).toEqual(['keys', 'ledger.db', 'wardkeep.db'])
     const { waiting, problems } = await beside(place, (system) => system.verify({ versions: false }))
     expect([waiting, problems]).toEqual([0, []])

@@ -5,7 +5,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Json, SYSTEM } from '../harness.ts'
 import { hiddenRefs, seenByA } from './mixed.ts'
-import { A, type Ask, B, BASE, clock, differences, inTurns, openLeakWorld, PATIENT_A, PATIENT_B, rowsOf, shown, type Twins } from './world.ts'
+import { BASE } from './rows.ts'
+import { A, type Ask, B, clock, differences, inTurns, openLeakWorld, PATIENT_A, PATIENT_B, rowsOf, shown, type Twins } from './world.ts'
 
 let twins: Twins
 beforeAll(async () => { twins = await openLeakWorld() })

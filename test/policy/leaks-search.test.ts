@@ -6,8 +6,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { idsOf, type Json, SYSTEM } from '../harness.ts'
 import { seenByA } from './mixed.ts'
 import { batchOf, hiddenRows, plain, queries, slices, types, urlOf } from './queries.ts'
-import { rowId } from './rows.ts'
-import { A, type Ask, BASE, differences, inTurns, minute, openLeakWorld, pagesOf, PATIENT_A, PATIENT_B, rowsOf, type Twins } from './world.ts'
+import { BASE, rowId } from './rows.ts'
+import { A, type Ask, differences, inTurns, minute, openLeakWorld, pagesOf, PATIENT_A, PATIENT_B, rowsOf, type Twins } from './world.ts'
 
 let twins: Twins
 beforeAll(async () => { twins = await openLeakWorld() })

@@ -1,7 +1,8 @@
 /** Rows that name two patients, point at one in unusual ways, changed hands, or went: those that patient A may see and those that A may not. */
 import type { Resource } from '../../src/model/resource.ts'
 import type { Json } from '../harness.ts'
-import { BASE, type Side } from './world.ts'
+import { BASE } from './rows.ts'
+import type { Side } from './world.ts'
 
 const patient = (id: string): Json => ({ reference: `Patient/${id}` })
 const row = (resourceType: string, id: string, content: Json): Resource => ({ resourceType, id, ...content })

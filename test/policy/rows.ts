@@ -8,6 +8,9 @@ import { classify } from '../../src/search/classification.ts'
 import { paths, searchParams } from '../../src/search/parameters.ts'
 import type { Json } from '../harness.ts'
 
+/** FHIR base of the servers that hold the rows. */
+export const BASE = 'http://clinic.test/fhir/R4'
+
 /** Whose rows: the patient's id is also in every text, code and identifier, so that each value leads to its owner. */
 export interface Owner { readonly id: string; readonly number: number }
 

@@ -11,9 +11,8 @@ import type { Resource } from '../../src/model/resource.ts'
 import { allTypes, classify } from '../../src/search/classification.ts'
 import { type Claims, type Harness, type Json, startHarness, SYSTEM } from '../harness.ts'
 import { gain, hiddenFromA, lose, seenByA } from './mixed.ts'
-import { makeRow, type Owner } from './rows.ts'
+import { BASE, makeRow, type Owner } from './rows.ts'
 
-export const BASE = 'http://clinic.test/fhir/R4'
 export const A: Owner = { id: 'a', number: 3 }
 export const B: Owner = { id: 'b', number: 7 }
 export const NOBODY: Owner = { id: 'all', number: 5 }

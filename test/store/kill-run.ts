@@ -16,6 +16,8 @@ export interface KillReport {
   /** Requests without an answer when the server died. */
   readonly inFlight: number
   readonly startMsMax: number
+  /** ms of the first start, on an empty place. */
+  readonly startMsFirst: number
   /** Last line and exit code of `audit verify` at the end. */
   readonly verify: string
 }
@@ -35,6 +37,7 @@ export async function killRuns(kills: number, seed: number, say: (line: string) 
   const faults: string[] = []
   let [startMsMax, inFlight] = [0, 0]
   let server = await startChild(place)
+  const startMsFirst = server.startedMs
   await prepare(server, token!)
   for (let round = 1; round <= kills; round++) {
     const after = random() * KILL_MS_MAX
@@ -53,7 +56,7 @@ export async function killRuns(kills: number, seed: number, say: (line: string) 
   if (verify.code !== 0) faults.push(`audit verify: ${verify.code} ${verify.out.slice(0, 500)}`)
   rmSync(place.dir, { recursive: true, force: true })
   const acknowledgedWrites = [...total.fates.values()].reduce((sum, fate) => sum + fate.acknowledged.length, 0) + total.shared.size + total.creates.size
-  return { kills, faults, answered: total.answered.size, acknowledgedWrites, transactions: total.transactions.size, inFlight, startMsMax, verify: `${verify.code} ${verify.out.trim().split('\n').at(-1)}` }
+  return { kills, faults, answered: total.answered.size, acknowledgedWrites, transactions: total.transactions.size, inFlight, startMsMax, startMsFirst, verify: `${verify.code} ${verify.out.trim().split('\n').at(-1)}` }
 }
 
 async function prepare(server: Child, token: string): Promise<void> {

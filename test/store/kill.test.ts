@@ -12,9 +12,10 @@ describe('a server that is killed under load', () => {
     const report = await killRuns(KILLS, Date.now() % 1_000_000)
     expect(report.faults).toEqual([])
     expect([report.kills, report.verify.startsWith('0 ok')]).toEqual([KILLS, true])
-    expect(Math.min(report.answered, report.acknowledgedWrites)).toBeGreaterThan(50)
+    expect(Math.min(report.answered, report.acknowledgedWrites)).toBeGreaterThan(2 * KILLS)
     expect(report.inFlight).toBeGreaterThan(0)
-    expect(report.startMsMax).toBeLessThan(10_000)
+    // As quick as a first start, on whatever machine.
+    expect(report.startMsMax).toBeLessThan(4 * report.startMsFirst + 3000)
   })
 
   test('is judged by checks that each find what they are for', async () => {

