@@ -14,7 +14,7 @@ import { entrySealer } from './entry.ts'
 import { blinder } from './postings.ts'
 import { ownTerms } from './own-terms.ts'
 import { type AccessRecord, headsRecord, hex } from './record.ts'
-import { sequencer } from './sequencer.ts'
+import { type Sequencer, sequencer } from './sequencer.ts'
 import { logOf, slotOf, slotsFor } from './slot.ts'
 import { openSpool, type Spool } from './spool.ts'
 
@@ -84,22 +84,7 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
     const mark = due ? mine.sealer.seal(headsRecord(at, mine.headsAt === null ? 'ledger-start' : 'ledger-heads', await sequence.heads()), at) : null
     const others = await sequence.pass(mine.log, mark)
     if (due) mine.headsAt = at
-    for (const log of await orphans(others, spoolDir, mine.slot)) await adopt(log).catch(failed)
-  }
-  /** Entries of a slot whose process is gone: its log is continued here, and let go again. */
-  const adopt = async (log: Bytes): Promise<void> => {
-    const slot = slotOf(log)
-    if (slot === null || !(await lease(slot))) return
-    sequence.taken(log)
-    try {
-      if (spoolDir !== null) {
-        const spool = openSpool(spoolPath(spoolDir, slot))
-        await replay(store, spool, appendMsMax).finally(() => spool.close())
-      }
-      await sequence.pass(log, null)
-    } finally {
-      await lease(slot, 0)
-    }
+    for (const log of await orphans(others, spoolDir, mine.slot)) await adopt(log, { store, sequence, lease, spoolDir, appendMsMax }).catch(failed)
   }
   const turns = oneAtATime(pass)
   const timer = intervalMs > 0 ? setInterval(() => void turns().catch(failed), intervalMs) : null
@@ -127,6 +112,30 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
       await lease(held.slot, 0)
       await held.spool?.close()
     }
+  }
+}
+
+interface Adoption {
+  readonly store: LedgerStore
+  readonly sequence: Sequencer
+  readonly lease: (slot: string, until?: number) => Promise<boolean>
+  readonly spoolDir: string | null
+  readonly appendMsMax: number
+}
+
+/** Entries of a slot whose process is gone: its log is continued here, and let go again. */
+async function adopt(log: Bytes, { store, sequence, lease, spoolDir, appendMsMax }: Adoption): Promise<void> {
+  const slot = slotOf(log)
+  if (slot === null || !(await lease(slot))) return
+  sequence.taken(log)
+  try {
+    if (spoolDir !== null) {
+      const spool = openSpool(spoolPath(spoolDir, slot))
+      await replay(store, spool, appendMsMax).finally(() => spool.close())
+    }
+    await sequence.pass(log, null)
+  } finally {
+    await lease(slot, 0)
   }
 }
 
