@@ -11,6 +11,11 @@ export interface Bounds {
   readonly orValuesMax: number
   readonly jsonDepthMax: number
   readonly scanRecordsMax: number
+  readonly chainDepthMax: number
+  readonly chainMatchesMax: number
+  readonly sortRecordsMax: number
+  readonly includesMax: number
+  readonly includedRecordsMax: number
 }
 
 /** What every interaction may know of the server. */

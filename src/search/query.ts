@@ -40,6 +40,16 @@ export type Filter =
   | { readonly kind: 'not'; readonly of: Filter }
   | { readonly kind: 'clause'; readonly param: SearchParam; readonly modifier: Modifier | null; readonly values: readonly ParamValue[] }
   | { readonly kind: 'missing'; readonly param: SearchParam; readonly missing: boolean }
+  /** `subject:Patient.name=x`: the reference points at a row of one of these types that the type's filter holds for. */
+  | { readonly kind: 'chain'; readonly param: SearchParam; readonly targets: readonly ChainTarget[] }
+  /** `_has:Observation:patient:code=x`: a row of the parameter's type, for which the filter holds, points here by the parameter. */
+  | { readonly kind: 'has'; readonly param: SearchParam; readonly of: Filter }
+
+/**
+ * One type that a chain may lead to. The guard replaces chains and `_has` by clauses over the rows that its caller sees
+ * (policy/resolve-links.ts); neither `plan` nor `matches` ever meets them.
+ */
+export interface ChainTarget { readonly type: string; readonly filter: Filter }
 
 export const ALL: Filter = { kind: 'all' }
 export const NONE: Filter = { kind: 'none' }
@@ -98,7 +108,7 @@ export interface Plan {
   readonly unindexed: readonly string[]
 }
 
-/** Codes of the search parameters that a filter reads. */
+/** Codes of the search parameters that a filter reads on its own type; those of linked rows are named by the search for these. */
 export function codesOf(filter: Filter): readonly string[] {
   switch (filter.kind) {
     case 'all':
@@ -111,7 +121,10 @@ export function codesOf(filter: Filter): readonly string[] {
       return codesOf(filter.of)
     case 'clause':
     case 'missing':
+    case 'chain':
       return [filter.param.code]
+    case 'has':
+      return []
     default:
       return filter satisfies never
   }

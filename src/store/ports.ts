@@ -272,6 +272,8 @@ export interface GuardedStore {
   search(ask: SearchAsk): Promise<{ readonly rows: readonly Seen[]; readonly next: Position | null }>
   /** Rows that match, up to `max` (then `more`); discloses none of them. */
   count(ask: SearchAsk, max: number): Promise<{ readonly count: number; readonly more: boolean }>
+  /** The filter with its chains and `_has` replaced by clauses over the rows that the caller sees, for what is not stored yet. */
+  resolve(type: string, filter: Filter): Promise<Filter>
   /** Stages a new resource under a fresh id, or under `id` where a transaction has already given it one. */
   create(resource: Resource, id?: string): Promise<Seen>
   /** Stages a new version. FhirError 404 where there is no such row for this caller and it may not create one; `ifMatch` mismatches are 412. */
