@@ -10,6 +10,7 @@ import { isStray, referencesIn } from '../search/references.ts'
 import type { guarded, GuardedStore, Row, Seen } from '../store/ports.ts'
 import type { StagedStore } from '../store/staged-store.ts'
 import { type Grant, grantsFor, isWholeTenant, maskOf, writableOf } from './grants.ts'
+import { includer } from './guarded-include.ts'
 import { searcher } from './guarded-search.ts'
 import { type GuardContext, type Lens, lens } from './lens.ts'
 import { isSubsetted } from './mask.ts'
@@ -46,6 +47,7 @@ export function guard(store: StagedStore, policy: Policy, context: GuardContext)
     },
     history: async (ref, before, limit) => ((await current(ref)) === undefined ? [] : visibleVersions(ref, before, limit)),
     ...searcher(store, eyes, context, reveal),
+    ...includer(store, eyes, context, reveal),
     ...writer(store, policy, eyes, context, reveal),
     lock: (criteria) => store.lock(criteria),
     disclosed: () => [...disclosed.values()]

@@ -1,25 +1,50 @@
 /** The searching half of the guard. */
 import { fault } from '../model/errors.ts'
-import type { GuardedStore, SearchAsk, Seen } from '../store/ports.ts'
+import { compareValues, sortValues } from '../search/sort.ts'
+import type { GuardedStore, Row, SearchAsk, Seen, SortedAsk, SortPlace } from '../store/ports.ts'
 import type { StagedStore } from '../store/staged-store.ts'
 import type { GuardContext, Lens } from './lens.ts'
 import { type LinkSearch, resolveLinks } from './resolve-links.ts'
 
-export function searcher(store: StagedStore, eyes: Lens, context: GuardContext, reveal: (seen: Seen) => Seen): Pick<GuardedStore, 'search' | 'count' | 'resolve'> {
+type Searcher = Pick<GuardedStore, 'search' | 'sorted' | 'count' | 'resolve'>
+
+export function searcher(store: StagedStore, eyes: Lens, context: GuardContext, reveal: (seen: Seen) => Seen): Searcher {
+  const shown = (row: Row): Seen => eyes.look(row, 's')!
   const linked: LinkSearch = async (type, filter, codes) => {
     const found = await store.find(eyes.findAsk({ type, filter, codes, order: 'newest', after: null, limit: context.chainMatchesMax }))
-    if (found.next !== null) throw tooMany(type, context.chainMatchesMax)
-    return found.rows.map((row) => eyes.look(row, 's')!)
+    if (found.next !== null) throw fault(422, 'too-costly', `A chained parameter matches more than ${context.chainMatchesMax} resources of type ${type} (CHAIN_MATCHES_MAX)`)
+    return found.rows.map(shown)
   }
   /** The right to the search itself is judged before any of its links. */
-  const resolved = async <Ask extends SearchAsk>(ask: Ask): Promise<Ask> => {
+  const resolved = async <Ask extends Pick<SearchAsk, 'type' | 'filter' | 'codes'>>(ask: Ask): Promise<Ask> => {
     eyes.searching(ask.type, ask.codes)
     return { ...ask, filter: await resolveLinks(ask.type, ask.filter, linked, context.base) }
   }
   return {
     async search(ask) {
-      const found = await store.find(eyes.findAsk(await resolved(ask)))
-      return { rows: found.rows.map((row) => reveal(eyes.look(row, 's')!)), next: found.next }
+      const { back = false, after, order } = ask
+      const asked = eyes.findAsk(await resolved(ask))
+      if (!back) {
+        const found = await store.find(asked)
+        const [first] = found.rows
+        return { rows: found.rows.map(shown).map(reveal), next: found.next, previous: after === null || first === undefined ? null : store.position(first) }
+      }
+      const found = await store.find({ ...asked, order: order === 'newest' ? 'oldest' : 'newest' })
+      const rows = found.rows.toReversed()
+      const [first, last] = [rows[0], rows.at(-1)]
+      return {
+        rows: rows.map(shown).map(reveal),
+        next: last === undefined ? null : store.position(last),
+        previous: found.next === null || first === undefined ? null : store.position(first)
+      }
+    },
+    async sorted(ask) {
+      const asked = eyes.findAsk({ ...(await resolved(ask)), order: 'newest', after: null, limit: context.sortRecordsMax })
+      const found = await store.find(asked)
+      if (found.next !== null) throw fault(422, 'too-costly', `A search may sort ${context.sortRecordsMax} resources by a parameter (SORT_RECORDS_MAX): narrow it, or sort by _lastUpdated`)
+      const all = await placed(found.rows.map(shown), ask, context)
+      const page = cut(all, ask)
+      return { ...page, rows: page.rows.map(reveal), count: all.length }
     },
     async count(ask, max) {
       const found = await store.find({ ...eyes.findAsk(await resolved(ask)), after: null, limit: max })
@@ -29,5 +54,40 @@ export function searcher(store: StagedStore, eyes: Lens, context: GuardContext, 
   }
 }
 
-const tooMany = (type: string, max: number): Error =>
-  fault(422, 'too-costly', `A chained parameter matches more than ${max} resources of type ${type} (CHAIN_MATCHES_MAX)`)
+interface Placed { readonly seen: Seen; readonly place: SortPlace }
+
+const WORK_MS = 10
+
+/** In order. The values are read from what the caller sees, so that nothing hidden shows in the order. */
+async function placed(rows: readonly Seen[], { keys }: SortedAsk, { base }: GuardContext): Promise<readonly Placed[]> {
+  const all: Placed[] = []
+  let since = performance.now()
+  for (const seen of rows) {
+    const { updated, id } = seen.row
+    all.push({ seen, place: { values: sortValues(keys, seen.resource(), { base }), updated, id } })
+    if (performance.now() - since > WORK_MS) {
+      await new Promise(setImmediate)
+      since = performance.now()
+    }
+  }
+  return all.sort((a, b) => comparePlaces(keys, a.place, b.place))
+}
+
+/** Rows that are ordered alike: the newest first, then by id. */
+function comparePlaces(keys: SortedAsk['keys'], a: SortPlace, b: SortPlace): number {
+  return compareValues(keys, a.values, b.values) || b.updated - a.updated || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0)
+}
+
+function cut(all: readonly Placed[], { keys, after, back = false, limit }: SortedAsk): { readonly rows: readonly Seen[]; readonly next: SortPlace | null; readonly previous: SortPlace | null } {
+  const from = after === null ? 0 : all.findIndex(({ place }) => comparePlaces(keys, place, after) > 0)
+  const behind = from < 0 ? all.length : from
+  const before = after === null ? 0 : all.findIndex(({ place }) => comparePlaces(keys, place, after) >= 0)
+  const end = back ? (before < 0 ? all.length : before) : Math.min(all.length, behind + limit)
+  const start = back ? Math.max(0, end - limit) : behind
+  const page = all.slice(start, end)
+  return {
+    rows: page.map(({ seen }) => seen),
+    next: end < all.length ? page.at(-1)?.place ?? null : null,
+    previous: start > 0 ? page[0]?.place ?? null : null
+  }
+}

@@ -48,6 +48,8 @@ export function lens(policy: Policy, context: GuardContext) {
     if (grants.length === 0) throw fault(403, 'forbidden', `Neither scope nor role allows this interaction on ${type}`)
     return grants
   }
+  /** Whether any grant gives the right on any row of the type. */
+  const has = (type: string, right: Right): boolean => (policy.forType(type).rights[right] ?? []).length > 0
   /** The right to search by these parameters; one that reads only hidden elements is refused by name. */
   const searching = (type: string, codes: readonly string[]): readonly Grant[] => {
     const grants = require(type, 's')
@@ -66,5 +68,5 @@ export function lens(policy: Policy, context: GuardContext) {
     const filter = and([ask.filter, or(grants.map((grant) => grant.filter))])
     return { type: ask.type, reach: reachOf(grants), filter, accept, order: ask.order, after: ask.after, limit: ask.limit, scanRecordsMax: context.scanRecordsMax }
   }
-  return { look, require, searching, findAsk, grantsOf, seen }
+  return { look, require, has, searching, findAsk, grantsOf, seen }
 }

@@ -1,12 +1,14 @@
 import { type FhirError, fault } from '../model/errors.ts'
 import { type ClauseOptions, newReading, readParameter } from './parse-clause.ts'
 import { and, codesOf, type Filter, type Query } from './query.ts'
-import { applyResultParameter, emptyResults, isResultParameter, type ResultState } from './result-parameters.ts'
+import { applyResultParameter, emptyResults, isResultParameter, refuseClashes, type ResultState } from './result-parameters.ts'
 
 export interface ParseOptions extends ClauseOptions {
   /** A larger `_count` is lowered to it. */
   readonly countMax: number
   readonly countDefault: number
+  /** `_include` and `_revinclude` parameters of one search. Absent: none. */
+  readonly includesMax?: number
   /** Ignores unknown parameters; malformed ones are refused all the same. */
   readonly lenient: boolean
 }
@@ -27,7 +29,7 @@ export function parseSearch(type: string, params: readonly (readonly [string, st
   for (const pair of params) {
     const [name, text] = pair
     if (isResultParameter(name)) {
-      if (applyResultParameter(results, name, text, options)) used.push(pair)
+      if (applyResultParameter(results, name, text, { ...options, type })) used.push(pair)
       continue
     }
     const filter = readParameter(type, name, text, reading)
@@ -39,8 +41,10 @@ export function parseSearch(type: string, params: readonly (readonly [string, st
     filters.push(filter)
     used.push(pair)
   }
-  const { sort, count, total, summary } = results
-  return { type, filter: and(filters), sort, count, total, summary, used, codes: [...new Set(filters.flatMap(codesOf))] }
+  const { seen: _seen, ...asked } = results
+  const codes = [...filters.flatMap(codesOf), ...asked.sortKeys.map(({ param }) => param.code)]
+  refuseClashes(asked)
+  return { type, filter: and(filters), ...asked, used, codes: [...new Set(codes)] }
 }
 
 /**

@@ -68,17 +68,37 @@ export function or(filters: readonly Filter[]): Filter {
   return rest.length === 0 ? NONE : rest.length === 1 ? rest[0]! : { kind: 'or', of: rest }
 }
 
+export interface SortKey { readonly param: SearchParam; readonly descending: boolean }
+
+/** `_include`, or `_revinclude` where `reverse`. https://hl7.org/fhir/R4/search.html#include */
+export interface Include {
+  readonly reverse: boolean
+  /** Also from rows that were included themselves. */
+  readonly iterate: boolean
+  /** The type that holds the reference; null: every type (`*`). */
+  readonly source: string | null
+  /** null: every reference parameter of the source. */
+  readonly param: SearchParam | null
+  /** null: whatever the reference points to. */
+  readonly target: string | null
+}
+
 /** A parsed search of one type. */
 export interface Query {
   readonly type: string
   readonly filter: Filter
+  /** Order by time, where `sortKeys` is empty. */
   readonly sort: 'newest' | 'oldest'
+  readonly sortKeys: readonly SortKey[]
   readonly count: number
   readonly total: 'none' | 'estimate' | 'accurate' | null
-  readonly summary: 'count' | 'false' | null
+  readonly summary: 'true' | 'text' | 'data' | 'count' | 'false' | null
+  /** Names of top-level elements to return; null: all. */
+  readonly elements: readonly string[] | null
+  readonly includes: readonly Include[]
   /** The parameters that were used, in order, for the self link (unknown ones left out when handling is lenient). */
   readonly used: readonly (readonly [name: string, value: string])[]
-  /** Codes of all search parameters that the filter reads, for masks ("403 by name"). */
+  /** Codes of all search parameters that the filter and the order read, for masks ("403 by name"). */
   readonly codes: readonly string[]
 }
 

@@ -1,5 +1,6 @@
 import type { Bytes, Ref, Resource } from '../model/resource.ts'
-import type { Filter } from '../search/query.ts'
+import type { Filter, Include, SortKey } from '../search/query.ts'
+import type { SortValue } from '../search/sort.ts'
 
 /* ---------- RecordStore: what an adapter implements. It knows no FHIR and no crypto. ---------- */
 
@@ -228,6 +229,8 @@ export interface ResourceStore {
   /** Newest first, current one included; `before` exclusive. */
   versions(ref: Ref, before: number | null, limit: number): Promise<readonly Row[]>
   find(ask: FindAsk): Promise<Found>
+  /** Where a stored row stands in the order of `find`. */
+  position(row: Row): Position
   /** Current version of a criteria lock (0 = never taken). */
   lockVersion(criteria: string): Promise<number>
   /** Compartment patients that a resource would have, its targets looked up in `staged` first. */
@@ -256,7 +259,20 @@ export interface SearchAsk {
   readonly codes: readonly string[]
   readonly order: 'newest' | 'oldest'
   readonly after: Position | null
+  /** The page that ends before `after`, in the same order, instead of the one that starts behind it. */
+  readonly back?: boolean
   readonly limit: number
+}
+
+/** `next`, `previous`: where the pages beside this one start and end; null where there is none. */
+export interface Seens<Place> { readonly rows: readonly Seen[]; readonly next: Place | null; readonly previous: Place | null }
+
+/** Where a page of a sorted search stopped: what its row was ordered by. */
+export interface SortPlace { readonly values: readonly SortValue[]; readonly updated: number; readonly id: string }
+
+export interface SortedAsk extends Pick<SearchAsk, 'type' | 'filter' | 'codes' | 'back' | 'limit'> {
+  readonly keys: readonly SortKey[]
+  readonly after: SortPlace | null
 }
 
 export interface GuardedStore {
@@ -269,7 +285,13 @@ export interface GuardedStore {
   read(ref: Ref): Promise<Seen | undefined>
   version(ref: Ref, version: number): Promise<Seen | undefined>
   history(ref: Ref, before: number | null, limit: number): Promise<readonly Seen[]>
-  search(ask: SearchAsk): Promise<{ readonly rows: readonly Seen[]; readonly next: Position | null }>
+  search(ask: SearchAsk): Promise<Seens<Position>>
+  /** Ordered by search parameters as the caller sees them, equal ones newest first. `count`: all matches. FhirError 422 past SORT_RECORDS_MAX. */
+  sorted(ask: SortedAsk): Promise<Seens<SortPlace> & { readonly count: number }>
+  /** FhirError 403 for an include whose type or parameter is refused to the caller. */
+  requireIncludes(type: string, includes: readonly Include[]): void
+  /** Rows beside a page of matches that the caller may read, each once and none of the page. FhirError 422 past INCLUDED_RECORDS_MAX. */
+  included(page: readonly Seen[], includes: readonly Include[]): Promise<readonly Seen[]>
   /** Rows that match, up to `max` (then `more`); discloses none of them. */
   count(ask: SearchAsk, max: number): Promise<{ readonly count: number; readonly more: boolean }>
   /** The filter with its chains and `_has` replaced by clauses over the rows that the caller sees, for what is not stored yet. */

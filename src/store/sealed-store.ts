@@ -53,6 +53,7 @@ export function sealedStore(options: SealedStoreOptions): ResourceStore {
       return rows
     },
     find: (ask) => find(options, store, openRow, ask),
+    position: ({ type, id, updated }) => ({ updated, key: ring.recordKey(type, id) }),
     async lockVersion(criteria) {
       return (await records.document(ring.documentName('lock', criteria)))?.version ?? 0
     },
