@@ -2,7 +2,8 @@ import type { Caller } from '../model/caller.ts'
 import { fault } from '../model/errors.ts'
 import type { FhirRequest, FhirResponse, Interaction } from '../model/interaction.ts'
 import type { Router } from './routes.ts'
-import type { GuardedStore, Position, Right, SortPlace } from '../store/ports.ts'
+import type { SortPlace } from '../search/sort.ts'
+import type { GuardedStore, Position, Right } from '../store/ports.ts'
 
 /** Bounds of the FHIR layer, each a named setting of config.ts. */
 export interface Bounds {

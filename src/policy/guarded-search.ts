@@ -1,7 +1,7 @@
 /** The searching half of the guard. */
 import { fault } from '../model/errors.ts'
-import { compareValues, sortValues } from '../search/sort.ts'
-import type { GuardedStore, Row, SearchAsk, Seen, SortedAsk, SortPlace } from '../store/ports.ts'
+import { compareValues, type SortPlace, sortValues } from '../search/sort.ts'
+import type { GuardedStore, Row, SearchAsk, Seen, SortedAsk } from '../store/ports.ts'
 import type { StagedStore } from '../store/staged-store.ts'
 import type { GuardContext, Lens } from './lens.ts'
 import { type LinkSearch, resolveLinks } from './resolve-links.ts'

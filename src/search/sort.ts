@@ -13,6 +13,9 @@ import { fold, isObject, listOf } from './types/text.ts'
 /** What a resource is ordered by under one key; null: it has no such value, and comes last in either direction. */
 export type SortValue = string | number | null
 
+/** Where a page of a sorted search stopped: what its row was ordered by, its time (ms) and its id. */
+export interface SortPlace { readonly values: readonly SortValue[]; readonly updated: number; readonly id: string }
+
 export const isSortable = (param: SearchParam): boolean => param.expression !== '' && Object.hasOwn(READERS, param.kind)
 
 /** The value of each key. Of several values the one that comes first in the order asked counts. */

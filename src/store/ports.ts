@@ -1,6 +1,6 @@
 import type { Bytes, Ref, Resource } from '../model/resource.ts'
 import type { Filter, Include, SortKey } from '../search/query.ts'
-import type { SortValue } from '../search/sort.ts'
+import type { SortPlace } from '../search/sort.ts'
 
 /* ---------- RecordStore: what an adapter implements. It knows no FHIR and no crypto. ---------- */
 
@@ -76,12 +76,10 @@ export interface Commit {
   readonly expect: readonly { readonly key: Key; readonly version: number }[]
   /** Documents relied upon, not written (0 = still absent): a commit must not outlive the keys that sealed it. */
   readonly expectDocuments?: readonly { readonly name: Key; readonly version: number }[]
-  /** A key at most once. */
-  readonly puts: readonly Put[]
+  readonly puts: readonly Put[]                        // a key at most once
   /** Same version, new sealed bytes, terms and trail: what is derived from a moved resource, and `reindex`. */
   readonly rewrites: readonly (Omit<Put, 'updated' | 'deleted'>)[]
-  /** Physically: record, versions, postings. */
-  readonly erase: readonly Key[]
+  readonly erase: readonly Key[]                       // physically: record, versions, postings
   readonly documents: readonly DocumentPut[]
   /** Ledger entries of this write, unsequenced: the sequencer numbers them. */
   readonly outbox: readonly OutboxEntry[]
@@ -264,16 +262,10 @@ export interface SearchAsk {
   readonly limit: number
 }
 
-/** `next`, `previous`: where the pages beside this one start and end; null where there is none. */
+/** `next`, `previous`: where the pages beside this one start and end; null: there is none. */
 export interface Seens<Place> { readonly rows: readonly Seen[]; readonly next: Place | null; readonly previous: Place | null }
 
-/** Where a page of a sorted search stopped: what its row was ordered by. */
-export interface SortPlace { readonly values: readonly SortValue[]; readonly updated: number; readonly id: string }
-
-export interface SortedAsk extends Pick<SearchAsk, 'type' | 'filter' | 'codes' | 'back' | 'limit'> {
-  readonly keys: readonly SortKey[]
-  readonly after: SortPlace | null
-}
+export interface SortedAsk extends Omit<SearchAsk, 'order' | 'after'> { readonly keys: readonly SortKey[]; readonly after: SortPlace | null }
 
 export interface GuardedStore {
   readonly [guarded]: true
@@ -288,8 +280,7 @@ export interface GuardedStore {
   search(ask: SearchAsk): Promise<Seens<Position>>
   /** Ordered by search parameters as the caller sees them, equal ones newest first. `count`: all matches. FhirError 422 past SORT_RECORDS_MAX. */
   sorted(ask: SortedAsk): Promise<Seens<SortPlace> & { readonly count: number }>
-  /** FhirError 403 for an include whose type or parameter is refused to the caller. */
-  requireIncludes(type: string, includes: readonly Include[]): void
+  requireIncludes(type: string, includes: readonly Include[]): void      // FhirError 403 where one is refused by its type or parameter
   /** Rows beside a page of matches that the caller may read, each once and none of the page. FhirError 422 past INCLUDED_RECORDS_MAX. */
   included(page: readonly Seen[], includes: readonly Include[]): Promise<readonly Seen[]>
   /** Rows that match, up to `max` (then `more`); discloses none of them. */
