@@ -63,6 +63,20 @@ describe('the CapabilityStatement', () => {
     expect(asked).toBeGreaterThan(1500)
   }, 60_000)
 
+  test('lists includes that all work: to it and from it', async () => {
+    const urls: string[] = statement.rest[0].resource.flatMap(({ type, searchInclude, searchRevInclude }: Json) => [
+      ...searchInclude.map((name: string) => `${type}?_count=1&_include=${name}`), ...(searchRevInclude ?? []).map((name: string) => `${type}?_count=1&_revinclude=${name}`)])
+    expect(urls).toEqual(expect.arrayContaining(['Observation?_count=1&_include=Observation:subject', 'Patient?_count=1&_revinclude=Observation:patient', 'Patient?_count=1&_revinclude=Provenance:target', 'Basic?_count=1&_include=*']))
+    const refused: string[] = []
+    const asked = urls.filter((_, index) => index % 3 === 0)
+    for (let from = 0; from < asked.length; from += 500) {
+      const some = asked.slice(from, from + 500)
+      const found = statuses(await server.ask(system, 'POST', '', { body: bundle('batch', some.map((url) => entry('GET', url))) }))
+      refused.push(...some.filter((_, index) => found[index] !== 200))
+    }
+    expect(refused).toEqual([])
+  })
+
   test('lists _id, _lastUpdated, _tag, _profile and _security for every type', () => {
     for (const { type, searchParam } of statement.rest[0].resource) {
       const names: readonly string[] = searchParam.map((each: Json) => each.name)
