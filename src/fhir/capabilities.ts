@@ -48,7 +48,8 @@ function build({ base, version, date }: CapabilityOptions): unknown {
         description: 'Bearer tokens with SMART scopes (v1 and v2). What a caller may not see does not exist for it.'
       },
       resource: allTypes.filter((type) => classify(type) !== undefined).map(resourceEntry),
-      interaction: [{ code: 'transaction' }, { code: 'batch' }]
+      interaction: [{ code: 'transaction' }, { code: 'batch' }, { code: 'search-system' }],
+      compartment: ['Patient', 'Encounter', 'Practitioner', 'RelatedPerson', 'Device'].map((type) => `http://hl7.org/fhir/CompartmentDefinition/${type.charAt(0).toLowerCase()}${type.slice(1)}`)
     }]
   }
 }
@@ -61,7 +62,7 @@ function resourceEntry(type: string): unknown {
   const provenance = searchParam('Provenance', 'target')
   const pointing = references.filter((param) => mayPointTo(param, type) && (isNarrow(param) || param === provenance))
   const keeps = type === 'AuditEvent'
-  const codes = interactions.map(({ code }) => code).filter((code) => !(keeps && code === 'delete'))
+  const codes = interactions.map(({ code }) => code).filter((code) => code !== 'search-system' && !(keeps && code === 'delete'))
   return {
     type,
     profile: `http://hl7.org/fhir/StructureDefinition/${type}`,

@@ -44,7 +44,7 @@ function linksOf(exchange: Exchange, path: string, used: Query['used'], { next, 
     throw fault(422, 'not-supported', "A search within a transaction has no second page of what the transaction writes: ask for more with '_count'")
   }
   const self = selfLink(base, path, used)
-  const to = (place: Place, back: boolean): string => `${base}/${path}?_page=${pageToken(exchange, path, used, place, back)}`
+  const to = (place: Place, back: boolean): string => `${placeOf(base, path)}?_page=${pageToken(exchange, path, used, place, back)}`
   return [
     { relation: 'self', url: self },
     ...(isLater ? [{ relation: 'first', url: self }] : []),
@@ -56,5 +56,7 @@ function linksOf(exchange: Exchange, path: string, used: Query['used'], { next, 
 /** The self link shows the parameters that were used (https://hl7.org/fhir/R4/search.html#conformance). */
 function selfLink(base: string, path: string, used: Query['used']): string {
   const pairs = used.map(([name, value]) => `${encodeURIComponent(name)}=${encodeURIComponent(value)}`)
-  return pairs.length === 0 ? `${base}/${path}` : `${base}/${path}?${pairs.join('&')}`
+  return pairs.length === 0 ? placeOf(base, path) : `${placeOf(base, path)}?${pairs.join('&')}`
 }
+
+const placeOf = (base: string, path: string): string => (path === '' ? base : `${base}/${path}`)

@@ -1,12 +1,12 @@
 /** The searching half of the guard. */
 import { fault } from '../model/errors.ts'
 import { compareValues, type SortPlace, sortValues } from '../search/sort.ts'
-import type { GuardedStore, Row, SearchAsk, Seen, SortedAsk } from '../store/ports.ts'
-import type { StagedStore } from '../store/staged-store.ts'
+import type { GuardedStore, Position, Row, SearchAsk, Seen, SortedAsk } from '../store/ports.ts'
+import { NO_POSITION, type StagedStore } from '../store/staged-store.ts'
 import type { GuardContext, Lens } from './lens.ts'
 import { type LinkSearch, resolveLinks } from './resolve-links.ts'
 
-type Searcher = Pick<GuardedStore, 'search' | 'sorted' | 'count' | 'resolve'>
+type Searcher = Pick<GuardedStore, 'search' | 'searchAll' | 'sorted' | 'count' | 'resolve'>
 
 export function searcher(store: StagedStore, eyes: Lens, context: GuardContext, reveal: (seen: Seen) => Seen): Searcher {
   const shown = (row: Row): Seen => eyes.look(row, 's')!
@@ -37,6 +37,24 @@ export function searcher(store: StagedStore, eyes: Lens, context: GuardContext, 
         next: last === undefined ? null : store.position(last),
         previous: found.next === null || first === undefined ? null : store.position(first)
       }
+    },
+    async searchAll(asks) {
+      const [{ back = false, after = null, order = 'newest', limit = 0 } = {} as Partial<SearchAsk>] = asks
+      const newest = (order === 'newest') !== back
+      const all: { readonly row: Row; readonly position: Position }[] = []
+      let more = false
+      for (const ask of asks) {
+        const found = await store.find({ ...eyes.findAsk(await resolved(ask)), order: newest ? 'newest' : 'oldest' })
+        for (const row of found.rows) all.push({ row, position: store.position(row) })
+        more ||= found.next !== null
+      }
+      all.sort((a, b) => (newest ? -1 : 1) * (a.position.updated - b.position.updated || Buffer.compare(a.position.key, b.position.key)))
+      more ||= all.length > limit
+      const page = back ? all.slice(0, limit).toReversed() : all.slice(0, limit)
+      const [first, last] = [page[0]?.position ?? null, page.at(-1)?.position ?? null]
+      // What is staged has no place yet that a later request could go on from.
+      const next = back || more ? (store.clean ? last : NO_POSITION) : null
+      return { rows: page.map(({ row }) => reveal(shown(row))), next, previous: back ? (more ? first : null) : after === null ? null : first }
     },
     async sorted(ask) {
       const asked = eyes.findAsk({ ...(await resolved(ask)), order: 'newest', after: null, limit: context.sortRecordsMax })

@@ -261,10 +261,8 @@ export interface SearchAsk {
   readonly back?: boolean
   readonly limit: number
 }
-
 /** `next`, `previous`: where the pages beside this one start and end; null: there is none. */
 export interface Seens<Place> { readonly rows: readonly Seen[]; readonly next: Place | null; readonly previous: Place | null }
-
 export interface SortedAsk extends Omit<SearchAsk, 'order' | 'after'> { readonly keys: readonly SortKey[]; readonly after: SortPlace | null }
 
 export interface GuardedStore {
@@ -278,6 +276,8 @@ export interface GuardedStore {
   version(ref: Ref, version: number): Promise<Seen | undefined>
   history(ref: Ref, before: number | null, limit: number): Promise<readonly Seen[]>
   search(ask: SearchAsk): Promise<Seens<Position>>
+  /** Several searches as one, merged by time: all of one order, place and limit, none of AuditEvents. */
+  searchAll(asks: readonly SearchAsk[]): Promise<Seens<Position>>
   /** Ordered by search parameters as the caller sees them, equal ones newest first. `count`: all matches. FhirError 422 past SORT_RECORDS_MAX. */
   sorted(ask: SortedAsk): Promise<Seens<SortPlace> & { readonly count: number }>
   requireIncludes(type: string, includes: readonly Include[]): void      // FhirError 403 where one is refused by its type or parameter

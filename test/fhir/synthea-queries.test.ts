@@ -77,7 +77,7 @@ const CHAINS: readonly Query[] = [
   ['encounters of a practitioner by number', (i) => `Encounter?participant:Practitioner.identifier=${i.to({ reference: doctor(i) })!.identifier[0].value}`, (row, i) => list(row.participant).some(({ individual }) => pointsTo(individual, doctor(i)))],
   ['conditions found in ambulatory encounters of women', () => 'Condition?encounter.class=AMB&subject:Patient.gender=female', (row, { to }) => to(row.encounter)?.class.code === 'AMB' && female(to(row.subject))],
   ['reports with a result of a code', (i) => `DiagnosticReport?result.code=${observed(i)}`, (row, i) => list(row.result).some((one) => coded(i.to(one)?.code, observed(i)))],
-  ['prescriptions for a reason', (i) => `MedicationRequest?encounter.reason-code:missing=false`, (row, { to }) => list(to(row.encounter)?.reasonCode).length > 0],
+  ['prescriptions for a reason', () => 'MedicationRequest?encounter.reason-code:missing=false', (row, { to }) => list(to(row.encounter)?.reasonCode).length > 0],
   ['vital signs of women, by their encounters', () => 'Observation?encounter.patient.gender=female&category=vital-signs', (row, { to }) => female(to(to(row.encounter)?.subject)) && coded(row.category, 'vital-signs')],
   ['patients not male by chain', () => 'CarePlan?patient.gender:not=male', (row, { to }) => to(row.subject)?.gender !== 'male']
 ]

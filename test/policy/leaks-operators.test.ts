@@ -98,6 +98,16 @@ describe('patient A learns nothing of hidden rows', () => {
     }
   })
 
+  test('by compartments and searches of several types', async () => {
+    const places = ['Patient/a', 'Patient/b', 'Patient/linked', 'Patient/never', 'Encounter/b-Encounter-0', 'Encounter/a-Encounter-0', 'Practitioner/all-Practitioner-0', 'Device/b-Device-0', 'RelatedPerson/b-RelatedPerson-0']
+    const urls = [...places.flatMap((place) => [`${place}/*?_count=3&_total=accurate`, `${place}/*?_count=1000`, ...someOf(types, 25).map((type) => `${place}/${type}?_total=accurate`)]),
+      '?_type=Observation,Condition,Encounter&_count=2&_total=accurate', '?_type=Patient,Observation&patient.family=Familyb', `?_type=${types.filter((type) => type !== 'Device').slice(0, 12).join(',')}&_count=1000`]
+    expect(await unlike(PATIENT_A, urls)).toEqual([])
+    const { ok, foreign } = await answered(PATIENT_A, urls)
+    expect([foreign, ok > urls.length / 2]).toEqual([[], true])
+    expect((await twins.full.ask(SYSTEM, { path: 'Patient/b/*?_count=1000' })).json.entry.length).toBeGreaterThan(50)
+  })
+
   test('by conditional interactions whose criteria lead to hidden rows', async () => {
     const body = { resourceType: 'Basic', code: { text: 'x' }, subject: { reference: 'Patient/a' } }
     const asks = ['patient.family=Familyb', 'subject:Patient.identifier=urn:mrn|mr-b', '_has:Provenance:target:recorded=ge2000', 'author.name=x'].flatMap((criteria) => [

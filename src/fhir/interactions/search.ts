@@ -1,9 +1,12 @@
-/** search-type by GET and POST (https://hl7.org/fhir/R4/http.html#search). */
-import { fault } from '../../model/errors.ts'
+/** search-type and search-system by GET and POST, in a compartment or not (https://hl7.org/fhir/R4/http.html#search). */
+import { fault, FhirError } from '../../model/errors.ts'
+import { refText } from '../../model/resource.ts'
+import { isResourceType } from '../../search/classification.ts'
+import { compartment, inCompartment } from '../../search/compartment-search.ts'
 import { parseSearch } from '../../search/parse.ts'
-import type { Query } from '../../search/query.ts'
+import { and, type Query } from '../../search/query.ts'
 import type { SortPlace } from '../../search/sort.ts'
-import type { Position, SearchAsk, Seen, Seens } from '../../store/ports.ts'
+import type { GuardedStore, Position, SearchAsk, Seen, Seens } from '../../store/ports.ts'
 import { type Exchange, type InteractionDefinition, lenient, openPage, type PageLink, type Place } from '../exchange.ts'
 import { type Page, searchset } from '../searchset.ts'
 import { checkElements } from '../subset.ts'
@@ -12,14 +15,78 @@ export const searchType: InteractionDefinition = {
   code: 'search-type',
   right: 's',
   async run(exchange) {
-    const { request, guarded, site } = exchange
+    const { request, guarded } = exchange
     const type = request.type!
     guarded.require(type, 's')
-    const { params, after, back } = pageOf(exchange, type)
-    const query = parseSearch(type, params, { base: site.base, ...site.bounds, lenient: lenient(request), now: () => site.now })
-    checkElements(type, query.elements)
-    guarded.requireIncludes(type, query.includes)
-    return searchset(exchange, type, query, await pageFor(exchange, query, after, back))
+    const path = request.compartment === undefined ? type : `${refText(request.compartment)}/${type}`
+    const { params, after, back } = pageOf(exchange, path)
+    const query = queryOf(exchange, type, params)
+    return searchset(exchange, path, query, await pageFor(exchange, query, after, back))
+  }
+}
+
+/** Several types, named by `_type`, or all of a compartment (`Patient/1/*`); in order of time. */
+export const searchSystem: InteractionDefinition = {
+  code: 'search-system',
+  right: 's',
+  async run(exchange) {
+    const { request, guarded } = exchange
+    const path = request.compartment === undefined ? '' : `${refText(request.compartment)}/*`
+    const { params, after, back } = pageOf(exchange, path)
+    const types = typesOf(exchange, params)
+    const queries = types.map((type) => queryOf(exchange, type, params.filter(([name]) => name !== '_type')))
+    const [first] = queries
+    if (first === undefined) throw fault(403, 'forbidden', 'Neither scope nor role allows this search on any type')
+    if (first.sortKeys.length > 0) throw fault(400, 'not-supported', "Several types are sorted by '_lastUpdated' only")
+    const query: Query = { ...first, used: [...params.filter(([name]) => name === '_type'), ...first.used] }
+    const asks = queries.map(({ type, filter, codes }): SearchAsk => ({ type, filter, codes, order: first.sort, after: after as Position | null, back, limit: first.count }))
+    const total = async (): Promise<number> => {
+      let sum = 0
+      for (const ask of asks) sum += await exactTotal(exchange, { ...ask, after: null })
+      return sum
+    }
+    const isLater = after !== null
+    if (first.summary === 'count' || first.count === 0) return searchset(exchange, path, query, { ...NOTHING, isLater, total: await total() })
+    const found = asks.length === 1 ? await guarded.search(asks[0]!) : await guarded.searchAll(asks)
+    const isWhole = !isLater && found.next === null
+    const sum = first.total === 'none' ? null : isWhole ? found.rows.length : first.total === 'accurate' ? await total() : null
+    return searchset(exchange, path, query, { ...found, isLater, total: sum, included: await included(exchange, query, found.rows) })
+  }
+}
+
+/** Parsed, with what the request's compartment adds, and refused early where the caller may not have it. */
+function queryOf(exchange: Exchange, type: string, params: PageLink['params']): Query {
+  const { request, guarded, site } = exchange
+  const query = parseSearch(type, params, { base: site.base, ...site.bounds, lenient: lenient(request), now: () => site.now })
+  checkElements(type, query.elements)
+  guarded.requireIncludes(type, query.includes)
+  if (request.compartment === undefined) return query
+  const within = inCompartment(request.compartment, type)
+  if (within === null) throw fault(404, 'not-found', `The compartment has no resources of type ${type}`)
+  return { ...query, filter: and([within, query.filter]) }
+}
+
+/** Types that are named must be allowed; of all types of a compartment those count that the caller may search. */
+function typesOf({ request, guarded }: Exchange, params: PageLink['params']): readonly string[] {
+  const given = params.filter(([name]) => name === '_type')
+  const names = [...new Set(given.flatMap(([, text]) => text.split(',')))].filter((name) => name !== '')
+  if (given.length > 1 || !names.every(isResourceType)) throw fault(400, 'value', "'_type' is given once and names resource types")
+  if (names.length > 1 && names.includes('AuditEvent')) throw fault(400, 'not-supported', 'AuditEvents are searched by themselves')
+  if (names.length > 0) {
+    for (const name of names) guarded.require(name, 's')
+    return names
+  }
+  if (request.compartment === undefined) throw fault(400, 'required', "A search of several types names them in '_type'")
+  return [...compartment(request.compartment.type).keys()].filter((type) => type !== 'AuditEvent' && allows(guarded, type))
+}
+
+function allows(guarded: GuardedStore, type: string): boolean {
+  try {
+    guarded.require(type, 's')
+    return true
+  } catch (error) {
+    if (error instanceof FhirError && error.status === 403) return false
+    throw error
   }
 }
 
