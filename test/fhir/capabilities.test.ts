@@ -114,7 +114,7 @@ describe('the CapabilityStatement', () => {
   test('lists compartments that are searched', async () => {
     const types = statement.rest[0].compartment.map((url: string) => url.split('/').at(-1)!).map((name: string) => name[0]!.toUpperCase() + name.slice(1))
     expect(types).toHaveLength(5)
-    for (const type of types) expect([type, (await server.ask(system, 'GET', `${type}/x/Encounter`)).status]).toEqual([type, 200])
+    for (const type of types) expect([type, (await server.ask(system, 'GET', `${type}/x/Communication`)).status]).toEqual([type, 200])
     expect((await server.ask(system, 'GET', '?_type=Patient,Encounter&_count=1')).status).toBe(200)
   })
 

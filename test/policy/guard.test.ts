@@ -75,7 +75,7 @@ test('If-Match that names another version is 412, on rows that are hidden or abs
 describe('an update', () => {
   const byRules = async (rules: readonly object[]): Promise<GuardedStore> => {
     const policy = await policyOf({ scope: 'user/*.cruds', roles: ['clerk'] }, [], rolesWith({ clerk: { patients: 'all', labelMax: 'V', rules: [{ types: ['*'], do: 'crs' }, ...rules] } }))
-    return guard(stagedStore(store, 0, BASE), policy, { base: BASE, now: 0, newId: () => 'new', scanRecordsMax: 10 })
+    return guard(stagedStore(store, 0, BASE), policy, { base: BASE, now: 0, newId: () => 'new', scanRecordsMax: 10, chainMatchesMax: 10, sortRecordsMax: 10, includedRecordsMax: 10 })
   }
   const rule = (rest: object): object => ({ types: ['Observation'], do: 'u', ...rest })
   const amended = { ...content, status: 'amended' }
