@@ -38,8 +38,11 @@ export interface Bounds {
   readonly entriesLargeMax: number
   readonly scanRecordsMax: number
   readonly chainDepthMax: number
+  readonly chainMatchesMax: number
+  readonly sortRecordsMax: number
   readonly orValuesMax: number
   readonly includesMax: number
+  readonly includedRecordsMax: number
   readonly countMax: number
   readonly countDefault: number
   readonly jsonDepthMax: number
@@ -88,8 +91,9 @@ type Raw = { readonly [Name in SettingName]: z.output<(typeof settings)[Name]['s
 const boundsOf = (raw: Raw): Bounds => ({
   bodyBytesMax: raw.BODY_BYTES_MAX, bodyBytesLargeMax: raw.BODY_BYTES_LARGE_MAX, bodyBytesInline: raw.BODY_BYTES_INLINE,
   formBytesMax: raw.FORM_BYTES_MAX, entriesMax: raw.ENTRIES_MAX, entriesLargeMax: raw.ENTRIES_LARGE_MAX,
-  scanRecordsMax: raw.SCAN_RECORDS_MAX, chainDepthMax: raw.CHAIN_DEPTH_MAX, orValuesMax: raw.OR_VALUES_MAX,
-  includesMax: raw.INCLUDES_MAX, countMax: raw.COUNT_MAX, countDefault: raw.COUNT_DEFAULT, jsonDepthMax: raw.JSON_DEPTH_MAX,
+  scanRecordsMax: raw.SCAN_RECORDS_MAX, chainDepthMax: raw.CHAIN_DEPTH_MAX, chainMatchesMax: raw.CHAIN_MATCHES_MAX,
+  sortRecordsMax: raw.SORT_RECORDS_MAX, orValuesMax: raw.OR_VALUES_MAX, includesMax: raw.INCLUDES_MAX, includedRecordsMax: raw.INCLUDED_RECORDS_MAX,
+  countMax: raw.COUNT_MAX, countDefault: raw.COUNT_DEFAULT, jsonDepthMax: raw.JSON_DEPTH_MAX,
   urlBytesMax: raw.URL_BYTES_MAX, headerBytesMax: raw.HEADER_BYTES_MAX, paramsMax: raw.PARAMS_MAX
 })
 
@@ -231,9 +235,12 @@ const settings = {
   ENTRIES_MAX: count(1_000, 1_000_000, 'Entries of a batch or transaction'),
   ENTRIES_LARGE_MAX: count(20_000, 1_000_000, 'Entries of a batch or transaction of callers with largeBundles'),
   SCAN_RECORDS_MAX: count(10_000, 100_000_000, 'Records that one search may open without an index'),
-  CHAIN_DEPTH_MAX: count(4, 16, 'References that one chained parameter may follow'),
+  CHAIN_DEPTH_MAX: count(4, 16, 'References that one chained parameter or _has may follow'),
+  CHAIN_MATCHES_MAX: count(2_000, 4_000, 'Records that one search of linked records, in a chain or _has, may match'),
+  SORT_RECORDS_MAX: count(10_000, 1_000_000, 'Records that one search may sort by a search parameter'),
   OR_VALUES_MAX: count(200, 10_000, 'Values of one parameter, separated by commas'),
   INCLUDES_MAX: count(10, 100, '_include and _revinclude parameters of one search'),
+  INCLUDED_RECORDS_MAX: count(2_000, 100_000, 'Records that one page may include'),
   COUNT_MAX: count(1_000, 10_000, 'Resources on a page, at most'),
   COUNT_DEFAULT: count(50, 10_000, 'Resources on a page without _count'),
   JSON_DEPTH_MAX: count(100, 1_000, 'Nested arrays and objects of a JSON body'),

@@ -4,6 +4,7 @@
  */
 import type { Caller } from '../model/caller.ts'
 import type { FhirRequest, Interaction } from '../model/interaction.ts'
+import { refText } from '../model/resource.ts'
 import type { Written } from '../store/ports.ts'
 
 /** FHIR interactions, and the events that are none: tokens, refused credentials, erasure, and the ledger's own marks. */
@@ -102,7 +103,7 @@ export function accessRecord(input: AccessInput): AccessRecord {
     type: request.type ?? only?.type ?? null,
     id: request.id ?? only?.id ?? null,
     operation: input.operation ?? null,
-    query: queryText(request.params),
+    query: askedText(request),
     resources,
     written,
     entries,
@@ -113,8 +114,8 @@ export function accessRecord(input: AccessInput): AccessRecord {
 
 /** One entry of a bundle, for `entries`: what it disclosed or wrote. */
 export function entryAccess(request: FhirRequest, status: number, rows: readonly Touched[]): EntryAccess {
-  const { interaction, type, id, params } = request
-  return { interaction, type, id: id ?? (rows.length === 1 ? rows[0]!.id : null), status, query: queryText(params), resources: rows.map(touched) }
+  const { interaction, type, id } = request
+  return { interaction, type, id: id ?? (rows.length === 1 ? rows[0]!.id : null), status, query: askedText(request), resources: rows.map(touched) }
 }
 
 export interface RefusedInput {
@@ -220,6 +221,12 @@ export function distinctPatients(resources: readonly Touched[], written: readonl
   for (const one of written) for (const patient of one.patients) patients.add(patient)
   for (const entry of entries) for (const one of entry.resources) for (const patient of one.patients) patients.add(patient)
   return [...patients]
+}
+
+/** Of a search in a compartment, the place too. */
+function askedText({ compartment, type, params }: FhirRequest): string | null {
+  const query = queryText(params)
+  return compartment === undefined ? query : `${refText(compartment)}/${type ?? '*'}${query === null ? '' : `?${query}`}`
 }
 
 function queryText(params: FhirRequest['params']): string | null {

@@ -28,6 +28,7 @@ export function unionStore(sealed: ResourceStore, ledger: LedgerRows): ResourceS
       return row === undefined ? [] : [row]
     },
     find: (ask) => (ask.type === 'AuditEvent' ? findBoth(sealed, ledger, ask) : sealed.find(ask)),
+    position: (row) => (row.type === 'AuditEvent' ? ledger.position(row) : sealed.position(row)),
     lockVersion: (criteria) => sealed.lockVersion(criteria),
     patientsOf: (resource, staged) => sealed.patientsOf(resource, staged),
     async commit(commit) {

@@ -1,7 +1,9 @@
 /** The CapabilityStatement, made from the tables that the server runs on (https://hl7.org/fhir/R4/http.html#capabilities). */
 import type { FhirRequest, FhirResponse } from '../model/interaction.ts'
 import { allTypes, classify } from '../search/classification.ts'
-import { searchParams } from '../search/parameters.ts'
+import { searchParam, searchParams } from '../search/parameters.ts'
+import type { SearchParam } from '../search/query.ts'
+import { mayPointTo, referenceTargets } from '../search/types/reference.ts'
 import { kindOf } from '../search/types/special.ts'
 import { interactions } from './interactions/index.ts'
 import { jsonReply } from './reply.ts'
@@ -46,14 +48,21 @@ function build({ base, version, date }: CapabilityOptions): unknown {
         description: 'Bearer tokens with SMART scopes (v1 and v2). What a caller may not see does not exist for it.'
       },
       resource: allTypes.filter((type) => classify(type) !== undefined).map(resourceEntry),
-      interaction: [{ code: 'transaction' }, { code: 'batch' }]
+      interaction: [{ code: 'transaction' }, { code: 'batch' }, { code: 'search-system' }],
+      compartment: ['Patient', 'Encounter', 'Practitioner', 'RelatedPerson', 'Device'].map((type) => `http://hl7.org/fhir/CompartmentDefinition/${type.charAt(0).toLowerCase()}${type.slice(1)}`)
     }]
   }
 }
 
+/** Parameters that may point to any type are answered too; listed under all types they would be most of the statement. */
+const isNarrow = (param: SearchParam): boolean => referenceTargets(param).length > 0 && referenceTargets(param).length < 100
+
 function resourceEntry(type: string): unknown {
+  const references = referenceParams()
+  const provenance = searchParam('Provenance', 'target')
+  const pointing = references.filter((param) => mayPointTo(param, type) && (isNarrow(param) || param === provenance))
   const keeps = type === 'AuditEvent'
-  const codes = interactions.map(({ code }) => code).filter((code) => !(keeps && code === 'delete'))
+  const codes = interactions.map(({ code }) => code).filter((code) => code !== 'search-system' && !(keeps && code === 'delete'))
   return {
     type,
     profile: `http://hl7.org/fhir/StructureDefinition/${type}`,
@@ -66,6 +75,13 @@ function resourceEntry(type: string): unknown {
     conditionalUpdate: true,
     conditionalDelete: keeps ? 'not-supported' : 'single',
     referencePolicy: ['literal', 'logical', 'local'],
+    searchInclude: ['*', ...references.filter((param) => param.type === type).map(({ code }) => `${type}:${code}`)],
+    ...(pointing.length === 0 ? {} : { searchRevInclude: pointing.map((param) => `${param.type}:${param.code}`) }),
     searchParam: searchParams(type).filter((param) => kindOf(param) !== null).map((param) => ({ name: param.code, type: param.kind }))
   }
 }
+
+let allReferences: readonly SearchParam[] | null = null
+
+const referenceParams = (): readonly SearchParam[] =>
+  (allReferences ??= allTypes.flatMap((type) => searchParams(type).filter(({ kind, expression }) => kind === 'reference' && expression !== '')))

@@ -2,6 +2,7 @@ import type { Caller } from '../model/caller.ts'
 import { fault } from '../model/errors.ts'
 import type { FhirRequest, FhirResponse, Interaction } from '../model/interaction.ts'
 import type { Router } from './routes.ts'
+import type { SortPlace } from '../search/sort.ts'
 import type { GuardedStore, Position, Right } from '../store/ports.ts'
 
 /** Bounds of the FHIR layer, each a named setting of config.ts. */
@@ -11,6 +12,11 @@ export interface Bounds {
   readonly orValuesMax: number
   readonly jsonDepthMax: number
   readonly scanRecordsMax: number
+  readonly chainDepthMax: number
+  readonly chainMatchesMax: number
+  readonly sortRecordsMax: number
+  readonly includesMax: number
+  readonly includedRecordsMax: number
 }
 
 /** What every interaction may know of the server. */
@@ -31,7 +37,9 @@ export interface Site {
 export interface PageLink {
   readonly path: string
   readonly params: readonly (readonly [string, string])[]
-  readonly position: { readonly updated: number; readonly key: string }
+  readonly position: { readonly updated: number; readonly key: string } | SortPlace
+  /** The page ends before the position, and does not start behind it. */
+  readonly back?: boolean
   readonly caller: string
   readonly fingerprint: string
   readonly expires: number
@@ -88,20 +96,24 @@ export const callerKey = (caller: Caller): string => JSON.stringify([caller.issu
 
 export const pageLifetimeMs = 3_600_000
 
-export function pageToken(exchange: Exchange, path: string, params: PageLink['params'], next: Position): string {
+/** Where a page starts or ends: by time, or by what it is sorted by. */
+export type Place = Position | SortPlace
+
+export function pageToken(exchange: Exchange, path: string, params: PageLink['params'], place: Place, back = false): string {
   const { site, caller, guarded } = exchange
   return site.links.seal({
-    path, params, position: { updated: next.updated, key: Buffer.from(next.key).toString('base64url') },
+    path, params, position: 'key' in place ? { updated: place.updated, key: Buffer.from(place.key).toString('base64url') } : place, back,
     caller: callerKey(caller), fingerprint: guarded.fingerprint, expires: site.now + pageLifetimeMs
   })
 }
 
 /** The query and position of a page link, or the 404 of a link that is not this caller's. */
-export function openPage(exchange: Exchange, token: string, path: string): { readonly params: PageLink['params']; readonly after: Position } {
+export function openPage(exchange: Exchange, token: string, path: string): { readonly params: PageLink['params']; readonly after: Place; readonly back: boolean } {
   const { site, caller, guarded } = exchange
   const link = site.links.open(token)
   if (link === undefined || link.path !== path || link.caller !== callerKey(caller) || link.fingerprint !== guarded.fingerprint || link.expires <= site.now) {
     throw fault(404, 'not-found', 'No such page')
   }
-  return { params: link.params, after: { updated: link.position.updated, key: Uint8Array.from(Buffer.from(link.position.key, 'base64url')) } }
+  const { position, back = false } = link
+  return { params: link.params, back, after: 'key' in position ? { updated: position.updated, key: Uint8Array.from(Buffer.from(position.key, 'base64url')) } : position }
 }

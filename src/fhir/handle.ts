@@ -76,9 +76,7 @@ async function attempts(session: Session, request: FhirRequest, run: Run, record
   for (let attempt = 0; attempt < attemptsMax; attempt++) {
     const now = context.now()
     const staged = stagedStore(context.store(policy), now, context.base)
-    const guarded = guard(staged, policy, {
-      base: context.base, now, newId: context.newId, scanRecordsMax: context.bounds.scanRecordsMax
-    })
+    const guarded = guard(staged, policy, { ...context.bounds, base: context.base, now, newId: context.newId })
     const input = (status: number): AccessInput => ({ at: now, request, caller, status, disclosed: guarded.disclosed() })
     let response: FhirResponse
     try {

@@ -1,6 +1,7 @@
 import { fault, FhirError, notFound } from '../model/errors.ts'
 import type { Interaction } from '../model/interaction.ts'
-import { ID_PATTERN } from '../model/resource.ts'
+import { ID_PATTERN, type Ref } from '../model/resource.ts'
+import { isCompartment } from '../search/compartment-search.ts'
 import { decodePercent } from './query-string.ts'
 
 /** RESTful API of R4 (https://hl7.org/fhir/R4/http.html): path shape, method, interaction. HEAD goes where GET goes. */
@@ -21,14 +22,17 @@ const table: readonly (readonly [shape: Shape, method: string, interaction: Inte
   ['/T/id',            'PUT',    'update'],
   ['/T/id',            'DELETE', 'delete'],
   ['/T/id',            'PATCH',  'patch'],
+  ['/T/id/T',          'GET',    'search-type'],
+  ['/T/id/T/_search',  'POST',   'search-type'],
+  ['/T/id/*',          'GET',    'search-system'],
   ['/T/id/_history',   'GET',    'history-instance'],
   ['/T/id/_history/v', 'GET',    'vread']
 ]
 
-type Shape = '' | '/_search' | '/_history' | '/metadata' | '/T' | '/T/_search' | '/T/_history' | '/T/id' | '/T/id/_history' | '/T/id/_history/v'
+type Shape = '' | '/_search' | '/_history' | '/metadata' | '/T' | '/T/_search' | '/T/_history' | '/T/id' | '/T/id/T' | '/T/id/T/_search' | '/T/id/*' | '/T/id/_history' | '/T/id/_history/v'
 
 export const interactionsDefault: ReadonlySet<Interaction> = new Set<Interaction>(
-  ['batch', 'capabilities', 'search-type', 'create', 'update', 'delete', 'read', 'history-instance', 'vread'])
+  ['batch', 'capabilities', 'search-type', 'search-system', 'create', 'update', 'delete', 'read', 'history-instance', 'vread'])
 
 /** Which interaction a request asks for, and of what. */
 export interface Route {
@@ -36,6 +40,7 @@ export interface Route {
   readonly type: string | null
   readonly id: string | null
   readonly version: string | null
+  readonly compartment?: Ref
 }
 
 export interface Router {
@@ -60,7 +65,8 @@ export function openRouter(options: { readonly types: ReadonlySet<string>; reado
       if (allowed === undefined) throw noPlace()
       const interaction = allowed.get(method === 'HEAD' ? 'GET' : method)
       if (interaction === undefined) throw notAllowed([...allowed.keys()])
-      return { interaction, type: place.type, id: place.id, version: place.version }
+      const { shape: _shape, ...named } = place
+      return { interaction, ...named }
     }
   }
 }
@@ -83,8 +89,16 @@ function placeOf(path: string, types: ReadonlySet<string>): Place {
   if (second.startsWith('$') || second.startsWith('_')) throw noPlace()
   const id = idOf(second)
   if (third === undefined) return { shape: '/T/id', type, id, version: null }
+  if (isCompartment(type) && (third === '*' || types.has(third))) return inCompartmentOf({ type, id }, third, fourth)
   if (third !== '_history') throw noPlace()
   return fourth === undefined ? { shape: '/T/id/_history', type, id, version: null } : { shape: '/T/id/_history/v', type, id, version: idOf(fourth) }
+}
+
+/** `Patient/1/Observation` and `Patient/1/*`. */
+function inCompartmentOf(compartment: Ref, type: string, more: string | undefined): Place {
+  if (more !== undefined && (more !== '_search' || type === '*')) throw noPlace()
+  const shape = type === '*' ? '/T/id/*' : more === undefined ? '/T/id/T' : '/T/id/T/_search'
+  return { shape, type: type === '*' ? null : type, id: null, version: null, compartment }
 }
 
 const segment = (text: string): string => text.includes('%') ? decodePercent(text) : text

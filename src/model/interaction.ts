@@ -1,3 +1,5 @@
+import type { Ref } from './resource.ts'
+
 /** Interaction codes of http://hl7.org/fhir/restful-interaction that this server answers. */
 export type Interaction = 'read' | 'vread' | 'update' | 'patch' | 'delete' | 'history-instance' | 'history-type' | 'history-system' | 'create'
   | 'search-type' | 'search-system' | 'capabilities' | 'transaction' | 'batch' | 'operation'
@@ -8,6 +10,8 @@ export interface FhirRequest {
   readonly type: string | null
   readonly id: string | null
   readonly version: string | null
+  /** A search within the compartment of this resource. */
+  readonly compartment?: Ref
   /** Query (and form body) parameters in order, percent-decoded. */
   readonly params: readonly (readonly [name: string, value: string])[]
   readonly headers: RequestHeaders

@@ -6,21 +6,17 @@ import { fault, notFound } from '../model/errors.ts'
 import { type Ref, refText, type Resource } from '../model/resource.ts'
 import { derivedTargets } from '../search/compartment.ts'
 import { matches } from '../search/match.ts'
-import { searchParam } from '../search/parameters.ts'
-import { and, or } from '../search/query.ts'
 import { isStray, referencesIn } from '../search/references.ts'
-import type { guarded, GuardedStore, Right, Row, SearchAsk, Seen } from '../store/ports.ts'
+import type { guarded, GuardedStore, Row, Seen } from '../store/ports.ts'
 import type { StagedStore } from '../store/staged-store.ts'
-import { type Grant, grantsFor, hiddenBy, isWholeTenant, maskOf, reachOf, writableOf } from './grants.ts'
+import { type Grant, grantsFor, isWholeTenant, maskOf, writableOf } from './grants.ts'
+import { includer } from './guarded-include.ts'
+import { searcher } from './guarded-search.ts'
+import { type GuardContext, type Lens, lens } from './lens.ts'
 import { isSubsetted } from './mask.ts'
 import type { Policy } from './policy.ts'
 
-export interface GuardContext {
-  readonly base: string
-  readonly now: number
-  readonly newId: () => string
-  readonly scanRecordsMax: number
-}
+export type { GuardContext } from './lens.ts'
 
 export function guard(store: StagedStore, policy: Policy, context: GuardContext): GuardedStore {
   const disclosed = new Map<string, Row>()
@@ -50,14 +46,8 @@ export function guard(store: StagedStore, policy: Policy, context: GuardContext)
       return seen === undefined ? undefined : reveal(seen)
     },
     history: async (ref, before, limit) => ((await current(ref)) === undefined ? [] : visibleVersions(ref, before, limit)),
-    async search(ask) {
-      const found = await store.find(eyes.findAsk(ask))
-      return { rows: found.rows.map((row) => reveal(eyes.look(row, 's')!)), next: found.next }
-    },
-    async count(ask, max) {
-      const found = await store.find({ ...eyes.findAsk(ask), after: null, limit: max })
-      return { count: found.rows.length, more: found.next !== null }
-    },
+    ...searcher(store, eyes, context, reveal),
+    ...includer(store, eyes, context, reveal),
     ...writer(store, policy, eyes, context, reveal),
     lock: (criteria) => store.lock(criteria),
     disclosed: () => [...disclosed.values()]
@@ -77,46 +67,6 @@ export function guard(store: StagedStore, policy: Policy, context: GuardContext)
       from = last.version
     }
   }
-}
-
-type Lens = ReturnType<typeof lens>
-
-/** What this caller may see of a row, and of which rows. */
-function lens(policy: Policy, context: GuardContext) {
-  const matchContext = { base: context.base }
-  const grantsOf = (row: Row, right: Right): readonly Grant[] =>
-    grantsFor(policy.forType(row.type).rights[right], row, (filter) => matches(filter, row.resource(), matchContext))
-  const seen = (row: Row, grants: readonly Grant[]): Seen => {
-    const mask = grants.length === 0 ? policy.forType(row.type).mask : maskOf(row.type, grants)
-    if (mask === null) return { row, masked: false, json: () => row.json, resource: () => row.resource() }
-    let shown: Resource | null = null
-    const resource = (): Resource => (shown ??= mask.apply(row.resource()))
-    return { row, masked: true, json: () => Buffer.from(JSON.stringify(resource())), resource }
-  }
-  /** The row as a right shows it; undefined where no grant of the right has it. */
-  const look = (row: Row, right: Right): Seen | undefined => {
-    const grants = grantsOf(row, right)
-    return grants.length === 0 ? undefined : seen(row, grants)
-  }
-  const require = (type: string, right: Right): readonly Grant[] => {
-    const grants = policy.forType(type).rights[right] ?? []
-    if (grants.length === 0) throw fault(403, 'forbidden', `Neither scope nor role allows this interaction on ${type}`)
-    return grants
-  }
-  const findAsk = (ask: SearchAsk): Parameters<StagedStore['find']>[0] => {
-    const grants = require(ask.type, 's')
-    for (const code of ask.codes) {
-      const param = searchParam(ask.type, code)
-      if (param !== undefined && hiddenBy(grants, param)) throw fault(403, 'forbidden', `The search parameter '${code}' reads elements that are hidden from this role`)
-    }
-    const accept = (row: Row): boolean | null => {
-      const shown = look(row, 's')
-      return shown === undefined ? null : (ask.filter.kind === 'all' || matches(ask.filter, shown.resource(), matchContext))
-    }
-    const filter = and([ask.filter, or(grants.map((grant) => grant.filter))])
-    return { type: ask.type, reach: reachOf(grants), filter, accept, order: ask.order, after: ask.after, limit: ask.limit, scanRecordsMax: context.scanRecordsMax }
-  }
-  return { look, require, findAsk, grantsOf, seen }
 }
 
 /** The writing half: the image before and the image after must both lie within the caller's grants. */

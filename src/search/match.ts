@@ -2,6 +2,7 @@ import type { Resource } from '../model/resource.ts'
 import { type TypedValue, values } from './parameters.ts'
 import type { Filter } from './query.ts'
 import type { Form, MatchContext } from './types/kind.ts'
+import { localTarget } from './types/reference.ts'
 import { kindOf, ownValues } from './types/special.ts'
 
 /**
@@ -17,6 +18,7 @@ export function matches(filter: Filter, resource: Resource, context: MatchContex
     case 'not': return !matches(filter.of, resource, context)
     case 'missing': return ((ownValues(filter.param, context) ?? values(filter.param, resource)).length === 0) === filter.missing
     case 'clause': return clauseHolds(filter, resource, context)
+    case 'chain': case 'has': throw new Error('A link to other rows is resolved before it is matched')
   }
 }
 
@@ -32,6 +34,33 @@ function clauseHolds(clause: Clause, resource: Resource, context: MatchContext):
 }
 
 function hits(clause: Clause, form: Form, found: readonly TypedValue[], context: MatchContext): boolean {
+  const listed = clause.values.length < LISTED_MIN ? null : listedIn(clause)
+  if (listed !== null) return found.some((typed) => listed.has(nameOf(typed, context)))
   for (const typed of found) for (const value of clause.values) if (form.matches(value, typed, context)) return true
   return false
+}
+
+/** Clauses with as many values, such as links to other rows become, are looked up instead of compared one by one. */
+const LISTED_MIN = 16
+
+const lists = new WeakMap<Clause['values'], ReadonlySet<string> | null>()
+
+/** Names of the rows that a clause lists, if it lists nothing else: `Type/id` of references, the id for `_id`. */
+function listedIn(clause: Clause): ReadonlySet<string> | null {
+  let found = lists.get(clause.values)
+  if (found === undefined) {
+    const names = clause.modifier !== null ? [null] : clause.values.map((value) => {
+      if (value.kind === 'reference') return value.type !== null && value.id !== null && value.version === null ? `${value.type}/${value.id}` : null
+      return value.kind === 'token' && clause.param.code === '_id' && value.system === undefined ? value.code : null
+    })
+    found = names.every((name) => name !== null) ? new Set(names) : null
+    lists.set(clause.values, found)
+  }
+  return found
+}
+
+function nameOf(typed: TypedValue, { base }: MatchContext): string {
+  if (typed.type === 'id' && typeof typed.value === 'string') return typed.value
+  const target = localTarget(typed, base)
+  return target === null ? '' : `${target.type}/${target.id}`
 }

@@ -41,6 +41,7 @@ function partOf(filter: Filter, scope: Scope): Part {
     case 'not': return unindexed(codesOf(filter.of))
     case 'missing': return unindexed([filter.param.code])
     case 'clause': return filter.param.kind === 'date' ? datePart([filter], scope) : clausePart(filter, scope)
+    case 'chain': case 'has': throw new Error('A link to other rows is resolved before it is planned')
   }
 }
 

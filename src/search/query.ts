@@ -40,6 +40,16 @@ export type Filter =
   | { readonly kind: 'not'; readonly of: Filter }
   | { readonly kind: 'clause'; readonly param: SearchParam; readonly modifier: Modifier | null; readonly values: readonly ParamValue[] }
   | { readonly kind: 'missing'; readonly param: SearchParam; readonly missing: boolean }
+  /** `subject:Patient.name=x`: the reference points at a row of one of these types that the type's filter holds for. */
+  | { readonly kind: 'chain'; readonly param: SearchParam; readonly targets: readonly ChainTarget[] }
+  /** `_has:Observation:patient:code=x`: a row of the parameter's type, for which the filter holds, points here by the parameter. */
+  | { readonly kind: 'has'; readonly param: SearchParam; readonly of: Filter }
+
+/**
+ * One type that a chain may lead to. The guard replaces chains and `_has` by clauses over the rows that its caller sees
+ * (policy/resolve-links.ts); neither `plan` nor `matches` ever meets them.
+ */
+export interface ChainTarget { readonly type: string; readonly filter: Filter }
 
 export const ALL: Filter = { kind: 'all' }
 export const NONE: Filter = { kind: 'none' }
@@ -58,17 +68,37 @@ export function or(filters: readonly Filter[]): Filter {
   return rest.length === 0 ? NONE : rest.length === 1 ? rest[0]! : { kind: 'or', of: rest }
 }
 
+export interface SortKey { readonly param: SearchParam; readonly descending: boolean }
+
+/** `_include`, or `_revinclude` where `reverse`. https://hl7.org/fhir/R4/search.html#include */
+export interface Include {
+  readonly reverse: boolean
+  /** Also from rows that were included themselves. */
+  readonly iterate: boolean
+  /** The type that holds the reference; null: every type (`*`). */
+  readonly source: string | null
+  /** null: every reference parameter of the source. */
+  readonly param: SearchParam | null
+  /** null: whatever the reference points to. */
+  readonly target: string | null
+}
+
 /** A parsed search of one type. */
 export interface Query {
   readonly type: string
   readonly filter: Filter
+  /** Order by time, where `sortKeys` is empty. */
   readonly sort: 'newest' | 'oldest'
+  readonly sortKeys: readonly SortKey[]
   readonly count: number
   readonly total: 'none' | 'estimate' | 'accurate' | null
-  readonly summary: 'count' | 'false' | null
+  readonly summary: 'true' | 'text' | 'data' | 'count' | 'false' | null
+  /** Names of top-level elements to return; null: all. */
+  readonly elements: readonly string[] | null
+  readonly includes: readonly Include[]
   /** The parameters that were used, in order, for the self link (unknown ones left out when handling is lenient). */
   readonly used: readonly (readonly [name: string, value: string])[]
-  /** Codes of all search parameters that the filter reads, for masks ("403 by name"). */
+  /** Codes of all search parameters that the filter and the order read, for masks ("403 by name"). */
   readonly codes: readonly string[]
 }
 
@@ -98,7 +128,7 @@ export interface Plan {
   readonly unindexed: readonly string[]
 }
 
-/** Codes of the search parameters that a filter reads. */
+/** Codes of the search parameters that a filter reads on its own type; those of linked rows are named by the search for these. */
 export function codesOf(filter: Filter): readonly string[] {
   switch (filter.kind) {
     case 'all':
@@ -111,7 +141,10 @@ export function codesOf(filter: Filter): readonly string[] {
       return codesOf(filter.of)
     case 'clause':
     case 'missing':
+    case 'chain':
       return [filter.param.code]
+    case 'has':
+      return []
     default:
       return filter satisfies never
   }

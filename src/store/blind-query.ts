@@ -37,8 +37,8 @@ const SETS_MAX = 16
 function anchor(ask: FindAsk, planned: Plan): readonly string[] | null {
   if (ask.reach.kind === 'all') return planned.patients
   if (planned.patients === null) return ask.reach.patients
-  const reach = ask.reach.patients
-  return planned.patients.filter((patient) => reach.includes(patient))
+  const reach = new Set(ask.reach.patients)
+  return planned.patients.filter((patient) => reach.has(patient))
 }
 
 async function conjunctTerms(options: BlindOptions, type: string, conjunct: readonly TermAsk[], patients: readonly string[] | null): Promise<readonly Term[] | null> {

@@ -1,5 +1,6 @@
 import type { Bytes, Ref, Resource } from '../model/resource.ts'
-import type { Filter } from '../search/query.ts'
+import type { Filter, Include, SortKey } from '../search/query.ts'
+import type { SortPlace } from '../search/sort.ts'
 
 /* ---------- RecordStore: what an adapter implements. It knows no FHIR and no crypto. ---------- */
 
@@ -75,12 +76,10 @@ export interface Commit {
   readonly expect: readonly { readonly key: Key; readonly version: number }[]
   /** Documents relied upon, not written (0 = still absent): a commit must not outlive the keys that sealed it. */
   readonly expectDocuments?: readonly { readonly name: Key; readonly version: number }[]
-  /** A key at most once. */
-  readonly puts: readonly Put[]
+  readonly puts: readonly Put[]                        // a key at most once
   /** Same version, new sealed bytes, terms and trail: what is derived from a moved resource, and `reindex`. */
   readonly rewrites: readonly (Omit<Put, 'updated' | 'deleted'>)[]
-  /** Physically: record, versions, postings. */
-  readonly erase: readonly Key[]
+  readonly erase: readonly Key[]                       // physically: record, versions, postings
   readonly documents: readonly DocumentPut[]
   /** Ledger entries of this write, unsequenced: the sequencer numbers them. */
   readonly outbox: readonly OutboxEntry[]
@@ -228,6 +227,8 @@ export interface ResourceStore {
   /** Newest first, current one included; `before` exclusive. */
   versions(ref: Ref, before: number | null, limit: number): Promise<readonly Row[]>
   find(ask: FindAsk): Promise<Found>
+  /** Where a stored row stands in the order of `find`. */
+  position(row: Row): Position
   /** Current version of a criteria lock (0 = never taken). */
   lockVersion(criteria: string): Promise<number>
   /** Compartment patients that a resource would have, its targets looked up in `staged` first. */
@@ -256,8 +257,13 @@ export interface SearchAsk {
   readonly codes: readonly string[]
   readonly order: 'newest' | 'oldest'
   readonly after: Position | null
+  /** The page that ends before `after`, in the same order, instead of the one that starts behind it. */
+  readonly back?: boolean
   readonly limit: number
 }
+/** `next`, `previous`: where the pages beside this one start and end; null: there is none. */
+export interface Seens<Place> { readonly rows: readonly Seen[]; readonly next: Place | null; readonly previous: Place | null }
+export interface SortedAsk extends Omit<SearchAsk, 'order' | 'after'> { readonly keys: readonly SortKey[]; readonly after: SortPlace | null }
 
 export interface GuardedStore {
   readonly [guarded]: true
@@ -269,9 +275,18 @@ export interface GuardedStore {
   read(ref: Ref): Promise<Seen | undefined>
   version(ref: Ref, version: number): Promise<Seen | undefined>
   history(ref: Ref, before: number | null, limit: number): Promise<readonly Seen[]>
-  search(ask: SearchAsk): Promise<{ readonly rows: readonly Seen[]; readonly next: Position | null }>
+  search(ask: SearchAsk): Promise<Seens<Position>>
+  /** Several searches as one, merged by time: all of one order, place and limit, none of AuditEvents. */
+  searchAll(asks: readonly SearchAsk[]): Promise<Seens<Position>>
+  /** Ordered by search parameters as the caller sees them, equal ones newest first. `count`: all matches. FhirError 422 past SORT_RECORDS_MAX. */
+  sorted(ask: SortedAsk): Promise<Seens<SortPlace> & { readonly count: number }>
+  requireIncludes(type: string, includes: readonly Include[]): void      // FhirError 403 where one is refused by its type or parameter
+  /** Rows beside a page of matches that the caller may read, each once and none of the page. FhirError 422 past INCLUDED_RECORDS_MAX. */
+  included(page: readonly Seen[], includes: readonly Include[]): Promise<readonly Seen[]>
   /** Rows that match, up to `max` (then `more`); discloses none of them. */
   count(ask: SearchAsk, max: number): Promise<{ readonly count: number; readonly more: boolean }>
+  /** The filter with its chains and `_has` replaced by clauses over the rows that the caller sees, for what is not stored yet. */
+  resolve(type: string, filter: Filter): Promise<Filter>
   /** Stages a new resource under a fresh id, or under `id` where a transaction has already given it one. */
   create(resource: Resource, id?: string): Promise<Seen>
   /** Stages a new version. FhirError 404 where there is no such row for this caller and it may not create one; `ifMatch` mismatches are 412. */

@@ -22,9 +22,14 @@ export function sealedStore(options: SealedStoreOptions): ResourceStore {
     async read(refs) {
       await ring.refresh()
       const rows: (Row | undefined)[] = []
+      const breath = breathing()
       for (let start = 0; start < refs.length; start += 1000) {
         const keys = refs.slice(start, start + 1000).map((ref) => ring.recordKey(ref.type, ref.id))
-        for (const stored of await records.get(keys)) rows.push(stored === undefined ? undefined : await openRow(stored))
+        for (const stored of await records.get(keys)) {
+          rows.push(stored === undefined ? undefined : await openRow(stored))
+          const pause = breath()
+          if (pause !== undefined) await pause
+        }
       }
       return rows
     },
@@ -48,6 +53,7 @@ export function sealedStore(options: SealedStoreOptions): ResourceStore {
       return rows
     },
     find: (ask) => find(options, store, openRow, ask),
+    position: ({ type, id, updated }) => ({ updated, key: ring.recordKey(type, id) }),
     async lockVersion(criteria) {
       return (await records.document(ring.documentName('lock', criteria)))?.version ?? 0
     },
@@ -119,7 +125,7 @@ async function find(options: SealedStoreOptions, store: ResourceStore, openRow: 
     // One row more than asked is looked for, so that a next link exists only where another row of this caller does.
     const limit = Math.min(1000, after === ask.after ? ask.limit + 1 : Math.max(64, ask.limit + 1 - rows.length))
     const page = await options.records.find(query, { after, limit, examine: 2000 })
-    let breath = performance.now()
+    const breath = breathing()
     for (const stored of page.records) {
       // Awaited only where a key has to be read: searches that take turns row by row are slower, all of them.
       const opened = openRow(stored)
@@ -131,10 +137,8 @@ async function find(options: SealedStoreOptions, store: ResourceStore, openRow: 
         rows.push(row)
         last = { updated: stored.updated, key: stored.key }
       } else if (accepted !== null && ++refused > ask.scanRecordsMax) throw tooCostly(planned)
-      if (performance.now() - breath > 10) {
-        await new Promise(setImmediate)
-        breath = performance.now()
-      }
+      const pause = breath()
+      if (pause !== undefined) await pause
     }
     if (page.next === null) return { rows, next: null }
     after = page.next
@@ -157,7 +161,10 @@ async function findByIds(options: SealedStoreOptions, store: ResourceStore, ids:
   live.sort((a, b) => sign * comparePositions(a.position, b.position))
   const rows: Row[] = []
   let last: Position | null = null
+  const breath = breathing()
   for (const { row, position } of live) {
+    const pause = breath()
+    if (pause !== undefined) await pause
     if (ask.after !== null && sign * comparePositions(position, ask.after) <= 0) continue
     if (!ask.accept(row)) continue
     if (rows.length === ask.limit) return { rows, next: last }
@@ -165,6 +172,15 @@ async function findByIds(options: SealedStoreOptions, store: ResourceStore, ids:
     last = position
   }
   return { rows, next: null }
+}
+
+/** Lets others run after each 10 ms of work: a promise to wait for, or undefined to go on. */
+function breathing(): () => Promise<unknown> | undefined {
+  let last = performance.now()
+  return () => {
+    if (performance.now() - last <= 10) return undefined
+    return new Promise(setImmediate).then(() => { last = performance.now() })
+  }
 }
 
 export function comparePositions(a: Position, b: Position): number {

@@ -45,6 +45,7 @@ export function stagedStore(store: ResourceStore, now: number, base: string): St
     },
     versions: (ref, before, limit) => store.versions(ref, before, limit),
     find: (ask) => find(store, [...writes.values()].map(({ row }) => row), note, ask),
+    position: (row) => store.position(row),
     lockVersion: (criteria) => store.lockVersion(criteria),
     async patientsOf(resource) {
       // Targets become preconditions: a record must not be written with the patients of a target that another commit moves meanwhile.

@@ -41,7 +41,7 @@ describe('the CapabilityStatement', () => {
       const codes = each.interaction.map((one: Json) => one.code)
       expect([type, codes]).toEqual([type, ['read', 'vread', 'history-instance', 'search-type', 'create', 'update', ...(type === 'AuditEvent' ? [] : ['delete'])]])
     }
-    expect(statement.rest[0].interaction).toEqual([{ code: 'transaction' }, { code: 'batch' }])
+    expect(statement.rest[0].interaction).toEqual([{ code: 'transaction' }, { code: 'batch' }, { code: 'search-system' }])
   })
 
   test('lists search parameters that all work, on every type', async () => {
@@ -62,6 +62,20 @@ describe('the CapabilityStatement', () => {
     expect(refused).toEqual([])
     expect(asked).toBeGreaterThan(1500)
   }, 60_000)
+
+  test('lists includes that all work: to it and from it', async () => {
+    const urls: string[] = statement.rest[0].resource.flatMap(({ type, searchInclude, searchRevInclude }: Json) => [
+      ...searchInclude.map((name: string) => `${type}?_count=1&_include=${name}`), ...(searchRevInclude ?? []).map((name: string) => `${type}?_count=1&_revinclude=${name}`)])
+    expect(urls).toEqual(expect.arrayContaining(['Observation?_count=1&_include=Observation:subject', 'Patient?_count=1&_revinclude=Observation:patient', 'Patient?_count=1&_revinclude=Provenance:target', 'Basic?_count=1&_include=*']))
+    const refused: string[] = []
+    const asked = urls.filter((_, index) => index % 3 === 0)
+    for (let from = 0; from < asked.length; from += 500) {
+      const some = asked.slice(from, from + 500)
+      const found = statuses(await server.ask(system, 'POST', '', { body: bundle('batch', some.map((url) => entry('GET', url))) }))
+      refused.push(...some.filter((_, index) => found[index] !== 200))
+    }
+    expect(refused).toEqual([])
+  })
 
   test('lists _id, _lastUpdated, _tag, _profile and _security for every type', () => {
     for (const { type, searchParam } of statement.rest[0].resource) {
@@ -97,9 +111,16 @@ describe('the CapabilityStatement', () => {
     expect(statuses(await server.ask(system, 'POST', '', { body: bundle('transaction', [entry('POST', 'Patient', patient('x'))]) }))).toEqual([201])
   }, 60_000)
 
+  test('lists compartments that are searched', async () => {
+    const types = statement.rest[0].compartment.map((url: string) => url.split('/').at(-1)!).map((name: string) => name[0]!.toUpperCase() + name.slice(1))
+    expect(types).toHaveLength(5)
+    for (const type of types) expect([type, (await server.ask(system, 'GET', `${type}/x/Communication`)).status]).toEqual([type, 200])
+    expect((await server.ask(system, 'GET', '?_type=Patient,Encounter&_count=1')).status).toBe(200)
+  })
+
   test('leaves out interactions that are refused', async () => {
-    for (const [method, path, status] of [['GET', '', 405], ['GET', '?_type=Patient', 405], ['POST', '_search', 404], ['GET', '_history', 404], ['GET', 'Patient/_history', 404], ['PATCH', 'Patient/x', 405],
-      ['DELETE', '', 405], ['PUT', '', 405], ['POST', 'Patient/x', 405], ['POST', 'Patient/$match', 404], ['GET', 'Patient/x/$everything', 404], ['GET', 'Patient/x/Observation', 404], ['GET', 'Shoe', 404]] as const) {
+    for (const [method, path, status] of [['POST', 'Organization/x/_search', 404], ['GET', '_history', 404], ['GET', 'Patient/_history', 404], ['PATCH', 'Patient/x', 405],
+      ['DELETE', '', 405], ['PUT', '', 405], ['POST', 'Patient/x', 405], ['POST', 'Patient/$match', 404], ['GET', 'Patient/x/$everything', 404], ['GET', 'Organization/x/Observation', 404], ['GET', 'Shoe', 404]] as const) {
       const reply = await server.ask(system, method, path, method === 'POST' || method === 'PUT' || method === 'PATCH' ? { body: patient('x') } : {})
       expect([method, path, refusal(reply)[0]]).toEqual([method, path, status])
     }

@@ -132,10 +132,10 @@ describe('search refuses', () => {
     ['Patient?birthdate=1980-13', 'birthdate'], ['Patient?birthdate=xx1980', 'birthdate'], ['Patient?_lastUpdated=now', '_lastUpdated'], ['Patient?active:missing=maybe', 'active:missing'],
     ['Patient?identifier=a|b|c', 'identifier'], ['Patient?identifier=|', 'identifier'], ['Observation?subject=not a ref', 'subject'], ['Observation?subject:Medication=1', 'subject'],
     ['Observation?subject:Patient=Group/1', 'subject:Patient'], ['Observation?value-quantity=x', 'value-quantity'], ['Observation?value-quantity=1|2', 'value-quantity'],
-    ['Patient?_count=-1', '_count'], ['Patient?_count=x', '_count'], ['Patient?_count=1&_count=2', '_count'], ['Patient?_count=1.5', '_count'], ['Patient?_sort=family', '_sort'], ['Patient?_sort=_lastUpdated,_id', '_sort'],
-    ['Patient?_total=some', '_total'], ['Patient?_summary=maybe', '_summary'], ['Patient?_elements=name', '_elements'], ['Patient?_include=Patient:organization', '_include'],
-    ['Patient?_include:iterate=Patient:link', '_include:iterate'], ['Patient?_revinclude=Observation:patient', '_revinclude'], ['Patient?_has:Observation:patient:code=x', '_has'], ['Observation?subject.name=x', 'subject.name'],
-    ['Observation?subject:Patient.name=x', 'subject'], ['Patient?_text=x', '_text'], ['Patient?_content=x', '_content'], ['Patient?_filter=x', '_filter'], ['Patient?_list=x', '_list'], ['Patient?_query=x', '_query'],
+    ['Patient?_count=-1', '_count'], ['Patient?_count=x', '_count'], ['Patient?_count=1&_count=2', '_count'], ['Patient?_count=1.5', '_count'], ['Patient?_sort=nosuch', '_sort'], ['Patient?_sort=_lastUpdated,_lastUpdated', '_sort'],
+    ['Patient?_total=some', '_total'], ['Patient?_summary=maybe', '_summary'], ['Patient?_elements=names', '_elements'], ['Patient?_include=Patient:name', '_include'],
+    ['Patient?_include:nosuch=Patient:link', '_include:nosuch'], ['Patient?_revinclude=Observation:encounter', '_revinclude'],
+    ['Patient?_has:Observation:patient:nosuch=x', '_has'], ['Observation?subject.nosuch=x', 'subject.nosuch'], ['Patient?_text=x', '_text'], ['Patient?_content=x', '_content'], ['Patient?_filter=x', '_filter'], ['Patient?_list=x', '_list'], ['Patient?_query=x', '_query'],
     ['Patient?_type=Patient', '_type'], ['Location?near=1|2|3', 'near'], ['Patient?name[$ne]=x', 'name[$ne]'], ['Patient?name[]=x', 'name[]'], ['Patient?name.family=x', 'name.family'],
     ['Patient?__proto__=x', '__proto__'], ['Patient?constructor=x', 'constructor'], ['Patient?toString:exact=x', 'toString'], ['Patient?family:constructor=x', 'family'], ['Patient?family:__proto__=x', 'family']
   ])('%s with 400, naming the parameter', async (path, name) => {

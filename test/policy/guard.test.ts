@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'vitest'
 import type { Resource } from '../../src/model/resource.ts'
 import { guard } from '../../src/policy/guard.ts'
+import { searchParam } from '../../src/search/parameters.ts'
 import { parseCriteria } from '../../src/search/parse.ts'
 import type { GuardedStore, ResourceStore, Row } from '../../src/store/ports.ts'
 import { stagedStore } from '../../src/store/staged-store.ts'
@@ -19,12 +20,13 @@ const store = {
   version: async (ref, version) => (version === 1 ? rows.find(({ id }) => id === ref.id) : undefined),
   versions: async (ref) => rows.filter(({ id }) => id === ref.id),
   find: async (ask) => ({ rows: (await Promise.all(rows.map(async (each) => [each, await ask.accept(each)] as const))).filter(([, yes]) => yes === true).map(([each]) => each), next: null }),
+  position: (each) => ({ updated: each.updated, key: Uint8Array.from(Buffer.from(each.id)) }),
   lockVersion: async () => 0,
   patientsOf: async (resource) => [(resource as { subject?: { reference: string } }).subject?.reference.split('/')[1] ?? ''].filter((id) => id !== '')
 } as Partial<ResourceStore> as ResourceStore
 
 const guarded = async (scope: string): Promise<GuardedStore> =>
-  guard(stagedStore(store, 0, BASE), await policyOf({ scope, patient: 'a', fhirUser: 'Patient/a' }), { base: BASE, now: 0, newId: () => 'new', scanRecordsMax: 10 })
+  guard(stagedStore(store, 0, BASE), await policyOf({ scope, patient: 'a', fhirUser: 'Patient/a' }), { base: BASE, now: 0, newId: () => 'new', scanRecordsMax: 10, chainMatchesMax: 10, sortRecordsMax: 10, includedRecordsMax: 10 })
 const search = { type: 'Observation', filter: parseCriteria('Observation', 'status=final', { base: BASE, countMax: 1, countDefault: 1, orValuesMax: 1, lenient: false }), codes: ['status'], order: 'newest', after: null, limit: 10 } as const
 const ref = { type: 'Observation', id: 'of-a' }
 const content = { ...rows[0]!.resource(), id: 'of-a' }
@@ -34,6 +36,8 @@ describe('a right that the caller lacks is 403 at each of its doors', () => {
   const doors: readonly (readonly [string, string, (store: GuardedStore) => Promise<unknown>])[] = [
     ['r', 'read', (each) => each.read(ref)], ['r', 'version', (each) => each.version(ref, 1)], ['r', 'history', (each) => each.history(ref, null, 5)],
     ['s', 'search', (each) => each.search(search)], ['s', 'search for all', (each) => each.search({ ...search, filter: { kind: 'all' }, codes: [] })], ['s', 'count', (each) => each.count(search, 10)],
+    ['s', 'searchAll', (each) => each.searchAll([search])], ['s', 'sorted', (each) => each.sorted({ ...search, keys: [], after: null })],
+    ['s', 'resolve', (each) => each.resolve('Patient', { kind: 'has', param: searchParam('Observation', 'patient')!, of: search.filter })],
     ['c', 'create', (each) => each.create(content)], ['u', 'update', (each) => each.update(content, null)], ['d', 'remove', (each) => each.remove(ref, null)]
   ]
   test.each(doors)('%s: %s', async (right, _name, ask) => {
@@ -71,7 +75,7 @@ test('If-Match that names another version is 412, on rows that are hidden or abs
 describe('an update', () => {
   const byRules = async (rules: readonly object[]): Promise<GuardedStore> => {
     const policy = await policyOf({ scope: 'user/*.cruds', roles: ['clerk'] }, [], rolesWith({ clerk: { patients: 'all', labelMax: 'V', rules: [{ types: ['*'], do: 'crs' }, ...rules] } }))
-    return guard(stagedStore(store, 0, BASE), policy, { base: BASE, now: 0, newId: () => 'new', scanRecordsMax: 10 })
+    return guard(stagedStore(store, 0, BASE), policy, { base: BASE, now: 0, newId: () => 'new', scanRecordsMax: 10, chainMatchesMax: 10, sortRecordsMax: 10, includedRecordsMax: 10 })
   }
   const rule = (rest: object): object => ({ types: ['Observation'], do: 'u', ...rest })
   const amended = { ...content, status: 'amended' }

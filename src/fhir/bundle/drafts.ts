@@ -64,7 +64,8 @@ async function conditionalDraft(exchange: Exchange, entry: Entry, resource: Reso
 async function matchOf(exchange: Exchange, type: string, criteria: string, earlier: readonly Draft[]): Promise<{ readonly id: string; readonly found: Seen | null } | null> {
   const { site } = exchange
   const stored = await conditionalMatch(exchange, type, criteria)
-  const filter = parseCriteria(type, criteria, { base: site.base, ...site.bounds, lenient: false, now: () => site.now })
+  const parsed = parseCriteria(type, criteria, { base: site.base, ...site.bounds, lenient: false, now: () => site.now })
+  const filter = await exchange.guarded.resolve(type, parsed)
   const own = earlier.filter((item) => item.resource !== null && item.ref.type === type && matches(filter, item.resource, { base: site.base })).map(({ ref }) => ref.id)
   const ids = new Set(stored === null ? own : [stored.row.id, ...own])
   if (ids.size > 1) throw fault(412, 'multiple-matches', 'The criteria match more than one resource')

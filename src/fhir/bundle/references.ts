@@ -56,7 +56,8 @@ export async function resolveConditional(exchange: Exchange, text: string, own: 
   const [, type = '', criteria = ''] = CONDITIONAL.exec(text)!
   const { site } = exchange
   const stored = await uniqueMatch(exchange, type, criteria)
-  const filter = parseCriteria(type, criteria, { base: site.base, ...site.bounds, lenient: false, now: () => site.now })
+  const parsed = parseCriteria(type, criteria, { base: site.base, ...site.bounds, lenient: false, now: () => site.now })
+  const filter = await exchange.guarded.resolve(type, parsed)
   const mine = own.filter((resource) => resource.resourceType === type)
   const ids = mine.filter((resource) => matches(filter, resource, { base: site.base })).map((resource) => resource.id!)
   // Of a row that the bundle rewrites, only what it will be counts.

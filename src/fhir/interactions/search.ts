@@ -1,43 +1,135 @@
-/** search-type by GET and POST (https://hl7.org/fhir/R4/http.html#search). Searchset bundles carry no id and no timestamp. */
-import { fault } from '../../model/errors.ts'
-import type { FhirResponse } from '../../model/interaction.ts'
+/** search-type and search-system by GET and POST, in a compartment or not (https://hl7.org/fhir/R4/http.html#search). */
+import { fault, FhirError } from '../../model/errors.ts'
 import { refText } from '../../model/resource.ts'
+import { isResourceType } from '../../search/classification.ts'
+import { compartment, inCompartment } from '../../search/compartment-search.ts'
 import { parseSearch } from '../../search/parse.ts'
-import type { Query } from '../../search/query.ts'
-import type { Position, SearchAsk, Seen } from '../../store/ports.ts'
-import { type Exchange, type InteractionDefinition, lenient, openPage, pageToken } from '../exchange.ts'
-import { FHIR_JSON, isPretty, JsonPieces } from '../reply.ts'
+import { and, type Query } from '../../search/query.ts'
+import type { SortPlace } from '../../search/sort.ts'
+import type { GuardedStore, Position, SearchAsk, Seen, Seens } from '../../store/ports.ts'
+import { type Exchange, type InteractionDefinition, lenient, openPage, type PageLink, type Place } from '../exchange.ts'
+import { type Page, searchset } from '../searchset.ts'
+import { checkElements } from '../subset.ts'
 
 export const searchType: InteractionDefinition = {
   code: 'search-type',
   right: 's',
   async run(exchange) {
-    const { request, guarded, site } = exchange
+    const { request, guarded } = exchange
     const type = request.type!
     guarded.require(type, 's')
-    const { params, after } = pageOf(exchange, type)
-    const query = parseSearch(type, params, { base: site.base, ...site.bounds, lenient: lenient(request), now: () => site.now })
-    const ask: SearchAsk = { type, filter: query.filter, codes: query.codes, order: query.sort, after, limit: query.count }
-    if (query.summary === 'count' || query.count === 0) return bundle(exchange, query, [], null, await exactTotal(exchange, ask))
-    const { rows, next } = await guarded.search(ask)
-    return bundle(exchange, query, rows, next, await total(exchange, ask, query, rows, next))
+    const path = request.compartment === undefined ? type : `${refText(request.compartment)}/${type}`
+    const { params, after, back } = pageOf(exchange, path)
+    const query = queryOf(exchange, type, params)
+    return searchset(exchange, path, query, await pageFor(exchange, query, after, back))
   }
 }
 
-/** A page link carries the query sealed; nothing but output format may stand beside it. */
-function pageOf(exchange: Exchange, type: string): { params: readonly (readonly [string, string])[]; after: Position | null } {
-  const { request } = exchange
-  const token = request.params.find(([name]) => name === '_page')
-  if (token === undefined) return { params: request.params, after: null }
-  if (request.params.some((pair) => pair !== token && pair[0] !== '_format' && pair[0] !== '_pretty')) throw fault(400, 'invalid', "'_page' stands alone")
-  return openPage(exchange, token[1], type)
+/** Several types, named by `_type`, or all of a compartment (`Patient/1/*`); in order of time. */
+export const searchSystem: InteractionDefinition = {
+  code: 'search-system',
+  right: 's',
+  async run(exchange) {
+    const { request, guarded } = exchange
+    const path = request.compartment === undefined ? '' : `${refText(request.compartment)}/*`
+    const { params, after, back } = pageOf(exchange, path)
+    const types = typesOf(exchange, params)
+    const queries = types.map((type) => queryOf(exchange, type, params.filter(([name]) => name !== '_type')))
+    const [first] = queries
+    if (first === undefined) throw fault(403, 'forbidden', 'Neither scope nor role allows this search on any type')
+    if (first.sortKeys.length > 0) throw fault(400, 'not-supported', "Several types are sorted by '_lastUpdated' only")
+    const query: Query = { ...first, used: [...params.filter(([name]) => name === '_type'), ...first.used] }
+    const asks = queries.map(({ type, filter, codes }): SearchAsk => ({ type, filter, codes, order: first.sort, after: after as Position | null, back, limit: first.count }))
+    const total = async (): Promise<number> => {
+      let sum = 0
+      for (const ask of asks) sum += await exactTotal(exchange, { ...ask, after: null })
+      return sum
+    }
+    const isLater = after !== null
+    if (first.summary === 'count' || first.count === 0) return searchset(exchange, path, query, { ...NOTHING, isLater, total: await total() })
+    const found = asks.length === 1 ? await guarded.search(asks[0]!) : await guarded.searchAll(asks)
+    const isWhole = !isLater && found.next === null
+    const sum = first.total === 'none' ? null : isWhole ? found.rows.length : first.total === 'accurate' ? await total() : null
+    return searchset(exchange, path, query, { ...found, isLater, total: sum, included: await included(exchange, query, found.rows) })
+  }
 }
 
-async function total(exchange: Exchange, ask: SearchAsk, query: Query, rows: readonly Seen[], next: Position | null): Promise<number | null> {
+/** Parsed, with what the request's compartment adds, and refused early where the caller may not have it. */
+function queryOf(exchange: Exchange, type: string, params: PageLink['params']): Query {
+  const { request, guarded, site } = exchange
+  const query = parseSearch(type, params, { base: site.base, ...site.bounds, lenient: lenient(request), now: () => site.now })
+  checkElements(type, query.elements)
+  guarded.requireIncludes(type, query.includes)
+  if (request.compartment === undefined) return query
+  const within = inCompartment(request.compartment, type)
+  if (within === null) throw fault(404, 'not-found', `The compartment has no resources of type ${type}`)
+  return { ...query, filter: and([within, query.filter]) }
+}
+
+/** Types that are named must be allowed; of all types of a compartment those count that the caller may search. */
+function typesOf({ request, guarded }: Exchange, params: PageLink['params']): readonly string[] {
+  const given = params.filter(([name]) => name === '_type')
+  const names = [...new Set(given.flatMap(([, text]) => text.split(',')))].filter((name) => name !== '')
+  if (given.length > 1 || !names.every(isResourceType)) throw fault(400, 'value', "'_type' is given once and names resource types")
+  if (names.length > 1 && names.includes('AuditEvent')) throw fault(400, 'not-supported', 'AuditEvents are searched by themselves')
+  if (names.length > 0) {
+    for (const name of names) guarded.require(name, 's')
+    return names
+  }
+  if (request.compartment === undefined) throw fault(400, 'required', "A search of several types names them in '_type'")
+  return [...compartment(request.compartment.type).keys()].filter((type) => type !== 'AuditEvent' && allows(guarded, type))
+}
+
+function allows(guarded: GuardedStore, type: string): boolean {
+  try {
+    guarded.require(type, 's')
+    return true
+  } catch (error) {
+    if (error instanceof FhirError && error.status === 403) return false
+    throw error
+  }
+}
+
+const NOTHING = { rows: [], included: [], next: null, previous: null } as const
+
+async function pageFor(exchange: Exchange, query: Query, after: Place | null, back: boolean): Promise<Page> {
+  const { guarded } = exchange
+  const isLater = after !== null
+  const { type, filter, codes, count: limit } = query
+  const ask: SearchAsk = { type, filter, codes, order: query.sort, after: null, limit }
+  if (query.summary === 'count' || limit === 0) return { ...NOTHING, isLater, total: await exactTotal(exchange, ask) }
+  let found: Seens<Place>
+  let count: number | null = null
+  if (query.sortKeys.length > 0) {
+    const sorted = await guarded.sorted({ type, filter, codes, keys: query.sortKeys, after: after as SortPlace | null, back, limit })
+    found = sorted
+    count = sorted.count
+  } else {
+    found = await guarded.search({ ...ask, after: after as Position | null, back })
+  }
+  const total = await totalOf(exchange, ask, query, found, isLater, count)
+  return { ...found, isLater, total, included: await included(exchange, query, found.rows) }
+}
+
+const included = async ({ guarded }: Exchange, query: Query, rows: readonly Seen[]): Promise<readonly Seen[]> =>
+  query.includes.length === 0 ? [] : guarded.included(rows, query.includes)
+
+/** A page link carries the query sealed; nothing but output format may stand beside it. */
+function pageOf(exchange: Exchange, path: string): { readonly params: PageLink['params']; readonly after: Place | null; readonly back: boolean } {
+  const { request } = exchange
+  const token = request.params.find(([name]) => name === '_page')
+  if (token === undefined) return { params: request.params, after: null, back: false }
+  if (request.params.some((pair) => pair !== token && pair[0] !== '_format' && pair[0] !== '_pretty')) throw fault(400, 'invalid', "'_page' stands alone")
+  return openPage(exchange, token[1], path)
+}
+
+/** `counted`: how many there are, where that is known already. */
+async function totalOf(exchange: Exchange, ask: SearchAsk, query: Query, found: Seens<Place>, isLater: boolean, counted: number | null): Promise<number | null> {
   if (query.total === 'none') return null
-  if (ask.after === null && next === null) return rows.length
+  if (!isLater && found.next === null) return found.rows.length
+  if (query.total === null) return null
+  if (counted !== null) return counted
   if (query.total === 'accurate') return exactTotal(exchange, ask)
-  if (query.total !== 'estimate') return null
   const { count, more } = await exchange.guarded.count(ask, exchange.site.bounds.scanRecordsMax)
   return more ? null : count
 }
@@ -46,23 +138,4 @@ async function exactTotal(exchange: Exchange, ask: SearchAsk): Promise<number> {
   const { count, more } = await exchange.guarded.count(ask, exchange.site.bounds.scanRecordsMax)
   if (more) throw fault(422, 'too-costly', 'An accurate total would count more than SCAN_RECORDS_MAX rows')
   return count
-}
-
-function bundle(exchange: Exchange, query: Query, rows: readonly Seen[], next: Position | null, total: number | null): FhirResponse {
-  const { request, site } = exchange
-  const type = request.type!
-  const links = [{ relation: 'self', url: selfLink(site.base, type, query) }]
-  if (next !== null && next.key.length === 0) throw fault(422, 'not-supported', "A search within a transaction has no second page of what the transaction writes: ask for more with '_count'")
-  if (next !== null) links.push({ relation: 'next', url: `${site.base}/${type}?_page=${pageToken(exchange, type, query.used, next)}` })
-  const pieces = new JsonPieces().text(`{"resourceType":"Bundle","type":"searchset"${total === null ? '' : `,"total":${total}`},"link":${JSON.stringify(links)}`)
-  rows.forEach((seen, index) => {
-    pieces.text(`${index === 0 ? ',"entry":[' : ','}{"fullUrl":"${site.base}/${refText(seen.row)}","resource":`).bytes(seen.json()).text(',"search":{"mode":"match"}}')
-  })
-  return { status: 200, headers: { 'content-type': FHIR_JSON }, body: pieces.text(rows.length === 0 ? '}' : ']}').done(isPretty(request)) }
-}
-
-/** The self link shows the parameters that were used (https://hl7.org/fhir/R4/search.html#conformance). */
-function selfLink(base: string, type: string, query: Query): string {
-  const pairs = query.used.map(([name, value]) => `${encodeURIComponent(name)}=${encodeURIComponent(value)}`)
-  return pairs.length === 0 ? `${base}/${type}` : `${base}/${type}?${pairs.join('&')}`
 }

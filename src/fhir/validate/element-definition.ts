@@ -3,6 +3,8 @@ export interface ElementDefinition {
   readonly path: string
   readonly min: number
   readonly max: string
+  readonly isSummary?: boolean
+  readonly isModifier?: boolean
   readonly contentReference?: string
   readonly type?: readonly ElementType[]
   readonly binding?: { readonly strength: string; readonly valueSet?: string }

@@ -1,6 +1,6 @@
-import { ID_PATTERN } from '../../model/resource.ts'
+import { ID_PATTERN, type Ref } from '../../model/resource.ts'
 import type { TypedValue } from '../parameters.ts'
-import type { ParamValue, SearchParam } from '../query.ts'
+import { type Filter, NONE, type ParamValue, type SearchParam } from '../query.ts'
 import { parseReference } from '../references.ts'
 import { type Kind, type MatchContext, NO_TERMS, notIndexed, type TermText, type ValueContext } from './kind.ts'
 import { parseToken, tokenMatches } from './token.ts'
@@ -88,6 +88,21 @@ function referenceAsks(value: ParamValue, param: SearchParam): readonly TermText
   if (value.url !== null) return [{ text: `r:${value.url}`, target: null }]
   const types = value.type === null ? referenceTargets(param) : [value.type]
   return types.length === 0 ? null : types.map((type) => ({ text: `r:${type}/${value.id}`, target: type }))
+}
+
+/** The row of this server that a reference names, whatever version; null where it names none. */
+export function localTarget(typed: TypedValue, base: string): Ref | null {
+  const target = readTarget(typed.value, base)
+  return target === null || target.type === null || target.id === null ? null : { type: target.type, id: target.id }
+}
+
+/** Whether references to a type fit a reference parameter at all. */
+export const mayPointTo = (param: SearchParam, type: string): boolean =>
+  referenceTargets(param).length === 0 || referenceTargets(param).includes(type)
+
+/** The clause that holds for rows with a reference to any of these rows. */
+export const pointingAt = (param: SearchParam, refs: readonly Ref[]): Filter => refs.length === 0 ? NONE : {
+  kind: 'clause', param, modifier: null, values: refs.map(({ type, id }) => ({ kind: 'reference', type, id, url: null, version: null }))
 }
 
 type Target = Pick<ReferenceValue, 'type' | 'id' | 'url' | 'version'>

@@ -1,0 +1,62 @@
+/** The Bundle of a search. Searchset bundles carry no id and no timestamp. */
+import { fault } from '../model/errors.ts'
+import type { FhirResponse } from '../model/interaction.ts'
+import { refText } from '../model/resource.ts'
+import type { Query } from '../search/query.ts'
+import type { Seen, Seens } from '../store/ports.ts'
+import { type Exchange, pageToken, type Place } from './exchange.ts'
+import { FHIR_JSON, isPretty, JsonPieces } from './reply.ts'
+import { type Subset, subsetOf } from './subset.ts'
+
+export interface Page extends Seens<Place> {
+  readonly included: readonly Seen[]
+  readonly total: number | null
+  /** The page was reached by a link. */
+  readonly isLater: boolean
+}
+
+/** `path` follows the FHIR base. */
+export function searchset(exchange: Exchange, path: string, query: Query, page: Page): FhirResponse {
+  const { request } = exchange
+  const links = linksOf(exchange, path, query.used, page)
+  const pieces = new JsonPieces().text(`{"resourceType":"Bundle","type":"searchset"${page.total === null ? '' : `,"total":${page.total}`},"link":${JSON.stringify(links)}`)
+  const writer = entryWriter(pieces, exchange.site.base)
+  for (const seen of page.rows) writer(seen, 'match', subsetOf(query, true))
+  for (const seen of page.included) writer(seen, 'include', subsetOf(query, false))
+  const isEmpty = page.rows.length + page.included.length === 0
+  return { status: 200, headers: { 'content-type': FHIR_JSON }, body: pieces.text(isEmpty ? '}' : ']}').done(isPretty(request)) }
+}
+
+function entryWriter(pieces: JsonPieces, base: string): (seen: Seen, mode: 'match' | 'include', subset: Subset | null) => void {
+  let start = ',"entry":['
+  return (seen, mode, subset) => {
+    pieces.text(`${start}{"fullUrl":"${base}/${refText(seen.row)}","resource":`)
+    if (subset === null) pieces.bytes(seen.json())
+    else pieces.text(JSON.stringify(subset(seen.resource())))
+    pieces.text(`,"search":{"mode":"${mode}"}}`)
+    start = ','
+  }
+}
+
+function linksOf(exchange: Exchange, path: string, used: Query['used'], { next, previous, isLater }: Page): readonly { readonly relation: string; readonly url: string }[] {
+  const { base } = exchange.site
+  if (next !== null && 'key' in next && next.key.length === 0) {
+    throw fault(422, 'not-supported', "A search within a transaction has no second page of what the transaction writes: ask for more with '_count'")
+  }
+  const self = selfLink(base, path, used)
+  const to = (place: Place, back: boolean): string => `${placeOf(base, path)}?_page=${pageToken(exchange, path, used, place, back)}`
+  return [
+    { relation: 'self', url: self },
+    ...(isLater ? [{ relation: 'first', url: self }] : []),
+    ...(previous === null ? [] : [{ relation: 'previous', url: to(previous, true) }]),
+    ...(next === null ? [] : [{ relation: 'next', url: to(next, false) }])
+  ]
+}
+
+/** The self link shows the parameters that were used (https://hl7.org/fhir/R4/search.html#conformance). */
+function selfLink(base: string, path: string, used: Query['used']): string {
+  const pairs = used.map(([name, value]) => `${encodeURIComponent(name)}=${encodeURIComponent(value)}`)
+  return pairs.length === 0 ? placeOf(base, path) : `${placeOf(base, path)}?${pairs.join('&')}`
+}
+
+const placeOf = (base: string, path: string): string => (path === '' ? base : `${base}/${path}`)

@@ -1,0 +1,118 @@
+/**
+ * `_include` and `_revinclude`: rows beside the matches. Each candidate is read, or searched, as its caller would, before anything is counted:
+ * what the caller may not see is neither included nor does it use up a bound.
+ */
+import { fault } from '../model/errors.ts'
+import { type Ref, refText } from '../model/resource.ts'
+import { searchParams, values } from '../search/parameters.ts'
+import type { Include, SearchParam } from '../search/query.ts'
+import { localTarget, mayPointTo, pointingAt, referenceTargets } from '../search/types/reference.ts'
+import type { GuardedStore, Seen } from '../store/ports.ts'
+import type { StagedStore } from '../store/staged-store.ts'
+import { hiddenBy } from './grants.ts'
+import type { GuardContext, Lens } from './lens.ts'
+
+export function includer(store: StagedStore, eyes: Lens, context: GuardContext, reveal: (seen: Seen) => Seen): Pick<GuardedStore, 'requireIncludes' | 'included'> {
+  const pointed = async (from: readonly Seen[], { source, param, target }: Include, known: ReadonlyMap<string, Seen>): Promise<readonly Seen[]> => {
+    const refs = new Map<string, Ref>()
+    for (const seen of from) {
+      if (source !== null && source !== seen.row.type) continue
+      for (const ref of referencesOf(seen, param === null ? referenceParams(seen.row.type) : [param], context.base)) {
+        if ((target === null || target === ref.type) && !known.has(refText(ref)) && eyes.has(ref.type, 'r')) refs.set(refText(ref), ref)
+      }
+    }
+    const rows = refs.size === 0 ? [] : await store.read([...refs.values()])
+    return rows.flatMap((row) => (row === undefined || row.deleted ? [] : eyes.look(row, 'r') ?? []))
+  }
+  /** `max`: new rows and known ones that may point here before it is too much. */
+  const pointing = async (to: readonly Seen[], { source, param, target }: Include, max: number): Promise<readonly Seen[]> => {
+    const found: Seen[] = []
+    for (const [type, refs] of byType(to)) {
+      if (target !== null && target !== type) continue
+      for (const one of param === null ? usable(source!) : [param]) {
+        for (let at = 0; at < refs.length && mayPointTo(one, type); at += REFS_AT_ONCE) {
+          const filter = pointingAt(one, refs.slice(at, at + REFS_AT_ONCE))
+          const ask = eyes.findAsk({ type: source!, filter, codes: [one.code], order: 'newest', after: null, limit: max })
+          const { rows, next } = await store.find({ ...ask, accept: (row) => (eyes.look(row, 'r') === undefined ? null : ask.accept(row)) })
+          if (next !== null) throw tooMany(context)
+          found.push(...rows.flatMap((row) => eyes.look(row, 'r') ?? []))
+        }
+      }
+    }
+    return found
+  }
+  /** Reference parameters of a type that read anything the caller sees. */
+  const usable = (type: string): readonly SearchParam[] => {
+    const grants = eyes.require(type, 's')
+    return referenceParams(type).filter((param) => !hiddenBy(grants, param))
+  }
+  return {
+    requireIncludes(type, includes) {
+      for (const include of includes) requireInclude(eyes, type, include)
+    },
+    async included(page, includes) {
+      const known = new Map(page.map((seen) => [refText(seen.row), seen]))
+      const included: Seen[] = []
+      let from = page
+      for (let round = 0; from.length > 0; round++) {
+        const fresh: Seen[] = []
+        for (const include of includes) {
+          if (round > 0 && !include.iterate) continue
+          const room = context.includedRecordsMax - included.length - fresh.length
+          const found = include.reverse ? await pointing(from, include, room + known.size) : await pointed(from, include, known)
+          for (const seen of found) {
+            if (known.has(refText(seen.row))) continue
+            known.set(refText(seen.row), seen)
+            fresh.push(seen)
+          }
+          if (included.length + fresh.length > context.includedRecordsMax) throw tooMany(context)
+        }
+        included.push(...fresh)
+        from = fresh
+      }
+      return included.map(reveal)
+    }
+  }
+}
+
+/** References of so many rows are asked for in one search. */
+const REFS_AT_ONCE = 256
+
+const tooMany = ({ includedRecordsMax }: GuardContext): Error =>
+  fault(422, 'too-costly', `A page may include ${includedRecordsMax} resources (INCLUDED_RECORDS_MAX): ask for fewer matches with '_count'`)
+
+/**
+ * What is named must be allowed: the parameter on its own type, and a target. Where nothing is named (`*`, a reference to several types),
+ * what the caller may not read is left out.
+ */
+function requireInclude(eyes: Lens, type: string, { reverse, source, param, target }: Include): void {
+  if (reverse) {
+    eyes.require(source!, 'r')
+    eyes.searching(source!, param === null ? [] : [param.code])
+    return
+  }
+  if (param !== null) {
+    const grants = source === type ? eyes.require(type, 's') : eyes.require(param.type, 'r')
+    if (hiddenBy(grants, param)) throw fault(403, 'forbidden', `The search parameter '${param.code}' reads elements that are hidden from this role`)
+  }
+  const targets = target !== null ? [target] : param === null ? [] : referenceTargets(param)
+  if (targets.length > 0 && !targets.some((each) => eyes.has(each, 'r'))) eyes.require(targets[0]!, 'r')
+}
+
+const referenceParams = (type: string): readonly SearchParam[] => searchParams(type).filter(({ kind, expression }) => kind === 'reference' && expression !== '')
+
+/** As the caller sees the row: a reference that is hidden leads nowhere. */
+function referencesOf(seen: Seen, params: readonly SearchParam[], base: string): readonly Ref[] {
+  const resource = seen.resource()
+  return params.flatMap((param) => values(param, resource)).map((typed) => localTarget(typed, base)).filter((ref) => ref !== null)
+}
+
+function byType(rows: readonly Seen[]): ReadonlyMap<string, readonly Ref[]> {
+  const groups = new Map<string, Ref[]>()
+  for (const { row: { type, id } } of rows) {
+    const group = groups.get(type)
+    if (group === undefined) groups.set(type, [{ type, id }])
+    else group.push({ type, id })
+  }
+  return groups
+}

@@ -1,0 +1,72 @@
+/** What one caller may see: of which rows, and of a row which elements. */
+import { fault } from '../model/errors.ts'
+import type { Resource } from '../model/resource.ts'
+import { matches } from '../search/match.ts'
+import { searchParam } from '../search/parameters.ts'
+import { and, or } from '../search/query.ts'
+import type { FindAsk, Right, Row, SearchAsk, Seen } from '../store/ports.ts'
+import { type Grant, grantsFor, hiddenBy, maskOf, reachOf } from './grants.ts'
+import type { Policy } from './policy.ts'
+
+export interface GuardContext {
+  readonly base: string
+  readonly now: number
+  readonly newId: () => string
+  readonly scanRecordsMax: number
+  /** Rows that one search of linked rows may match (CHAIN_MATCHES_MAX). */
+  readonly chainMatchesMax: number
+  /** Rows that a search may sort by a parameter (SORT_RECORDS_MAX). */
+  readonly sortRecordsMax: number
+  /** Rows that one page may include (INCLUDED_RECORDS_MAX). */
+  readonly includedRecordsMax: number
+}
+
+export type Lens = ReturnType<typeof lens>
+
+/** A search without what belongs to its answer; its filter leads to no other rows. */
+export type FilterAsk = Pick<SearchAsk, 'type' | 'filter' | 'codes' | 'order' | 'after' | 'limit'>
+
+/** What this caller may see of a row, and of which rows. */
+export function lens(policy: Policy, context: GuardContext) {
+  const matchContext = { base: context.base }
+  const grantsOf = (row: Row, right: Right): readonly Grant[] =>
+    grantsFor(policy.forType(row.type).rights[right], row, (filter) => matches(filter, row.resource(), matchContext))
+  const seen = (row: Row, grants: readonly Grant[]): Seen => {
+    const mask = grants.length === 0 ? policy.forType(row.type).mask : maskOf(row.type, grants)
+    if (mask === null) return { row, masked: false, json: () => row.json, resource: () => row.resource() }
+    let shown: Resource | null = null
+    const resource = (): Resource => (shown ??= mask.apply(row.resource()))
+    return { row, masked: true, json: () => Buffer.from(JSON.stringify(resource())), resource }
+  }
+  /** The row as a right shows it; undefined where no grant of the right has it. */
+  const look = (row: Row, right: Right): Seen | undefined => {
+    const grants = grantsOf(row, right)
+    return grants.length === 0 ? undefined : seen(row, grants)
+  }
+  const require = (type: string, right: Right): readonly Grant[] => {
+    const grants = policy.forType(type).rights[right] ?? []
+    if (grants.length === 0) throw fault(403, 'forbidden', `Neither scope nor role allows this interaction on ${type}`)
+    return grants
+  }
+  /** Whether any grant gives the right on any row of the type. */
+  const has = (type: string, right: Right): boolean => (policy.forType(type).rights[right] ?? []).length > 0
+  /** The right to search by these parameters; one that reads only hidden elements is refused by name. */
+  const searching = (type: string, codes: readonly string[]): readonly Grant[] => {
+    const grants = require(type, 's')
+    for (const code of codes) {
+      const param = searchParam(type, code)
+      if (param !== undefined && hiddenBy(grants, param)) throw fault(403, 'forbidden', `The search parameter '${code}' reads elements that are hidden from this role`)
+    }
+    return grants
+  }
+  const findAsk = (ask: FilterAsk): FindAsk => {
+    const grants = searching(ask.type, ask.codes)
+    const accept = (row: Row): boolean | null => {
+      const shown = look(row, 's')
+      return shown === undefined ? null : (ask.filter.kind === 'all' || matches(ask.filter, shown.resource(), matchContext))
+    }
+    const filter = and([ask.filter, or(grants.map((grant) => grant.filter))])
+    return { type: ask.type, reach: reachOf(grants), filter, accept, order: ask.order, after: ask.after, limit: ask.limit, scanRecordsMax: context.scanRecordsMax }
+  }
+  return { look, require, has, searching, findAsk, grantsOf, seen }
+}
