@@ -4,6 +4,8 @@ import { allTypes, classify } from '../search/classification.ts'
 import { searchParams } from '../search/parameters.ts'
 import { kindOf } from '../search/types/special.ts'
 import { interactions } from './interactions/index.ts'
+import { operations } from './operations/index.ts'
+import type { OperationDefinition } from './operations/operation.ts'
 import { jsonReply } from './reply.ts'
 
 export interface CapabilityOptions {
@@ -38,6 +40,7 @@ function build({ base, version, date }: CapabilityOptions): unknown {
     implementation: { description: 'Wardkeep, a FHIR R4 server with security built in', url: base },
     fhirVersion: '4.0.1',
     format: ['json', 'application/fhir+json'],
+    patchFormat: ['application/json-patch+json', 'application/fhir+json'],
     rest: [{
       mode: 'server',
       security: {
@@ -46,14 +49,22 @@ function build({ base, version, date }: CapabilityOptions): unknown {
         description: 'Bearer tokens with SMART scopes (v1 and v2). What a caller may not see does not exist for it.'
       },
       resource: allTypes.filter((type) => classify(type) !== undefined).map(resourceEntry),
-      interaction: [{ code: 'transaction' }, { code: 'batch' }]
+      interaction: [...interactions.filter(ofSystem), { code: 'transaction' }, { code: 'batch' }].map(({ code }) => ({ code })),
+      ...operationEntries(({ levels }) => levels.includes('system'))
     }]
   }
 }
 
+function operationEntries(offers: (definition: OperationDefinition) => boolean): { readonly operation?: readonly unknown[] } {
+  const offered = operations.filter(offers)
+  return offered.length === 0 ? {} : { operation: offered.map(({ code, definition }) => ({ name: code, definition })) }
+}
+
+const ofSystem = ({ code }: { readonly code: string }): boolean => code.endsWith('-system')
+
 function resourceEntry(type: string): unknown {
   const keeps = type === 'AuditEvent'
-  const codes = interactions.map(({ code }) => code).filter((code) => !(keeps && code === 'delete'))
+  const codes = interactions.filter((definition) => !ofSystem(definition) && definition.code !== 'operation').map(({ code }) => code).filter((code) => !(keeps && (code === 'delete' || code === 'patch')))
   return {
     type,
     profile: `http://hl7.org/fhir/StructureDefinition/${type}`,
@@ -64,8 +75,9 @@ function resourceEntry(type: string): unknown {
     conditionalCreate: true,
     conditionalRead: 'full-support',
     conditionalUpdate: true,
-    conditionalDelete: keeps ? 'not-supported' : 'single',
+    conditionalDelete: keeps ? 'not-supported' : 'multiple',
     referencePolicy: ['literal', 'logical', 'local'],
+    ...operationEntries(({ levels, resourceTypes }) => levels.some((level) => level !== 'system') && (resourceTypes?.includes(type) ?? true)),
     searchParam: searchParams(type).filter((param) => kindOf(param) !== null).map((param) => ({ name: param.code, type: param.kind }))
   }
 }

@@ -8,6 +8,8 @@ export interface FhirRequest {
   readonly type: string | null
   readonly id: string | null
   readonly version: string | null
+  /** Name of the operation without `$`, for the interaction `operation`. */
+  readonly operation?: string | null
   /** Query (and form body) parameters in order, percent-decoded. */
   readonly params: readonly (readonly [name: string, value: string])[]
   readonly headers: RequestHeaders
