@@ -99,7 +99,7 @@ describe('the CapabilityStatement', () => {
 
   test('leaves out interactions that are refused', async () => {
     for (const [method, path, status] of [['GET', '', 405], ['GET', '?_type=Patient', 405], ['POST', '_search', 404], 
-      ['DELETE', '', 405], ['PUT', '', 405], ['POST', 'Patient/x', 405], ['POST', 'Patient/$match', 404], ['GET', 'Patient/x/$everything', 404], ['GET', 'Patient/x/Observation', 404], ['GET', 'Shoe', 404]] as const) {
+      ['DELETE', '', 405], ['PUT', '', 405], ['POST', 'Patient/x', 405], ['POST', 'Patient/$match', 404], ['GET', 'Patient/$everything', 404], ['GET', 'Group/x/$everything', 404], ['GET', 'Patient/$lastn', 404], ['GET', 'Patient/x/$meta-add', 405], ['GET', '$meta', 404], ['GET', 'Patient/x/Observation', 404], ['GET', 'Shoe', 404]] as const) {
       const reply = await server.ask(system, method, path, method === 'POST' || method === 'PUT' ? { body: patient('x') } : {})
       expect([method, path, refusal(reply)[0]]).toEqual([method, path, status])
     }

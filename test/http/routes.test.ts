@@ -47,7 +47,7 @@ describe('routes', () => {
   const unknown: readonly [method: string, path: string, status: number][] = [
     ['GET', '/Nonsense/1', 404], ['GET', '/patient/1', 404], ['GET', '/Patient/', 404], ['GET', '/Patient//1', 404], ['GET', '//Patient/1', 404], ['GET', '/Patient/1/', 404], ['GET', '/Patient/a_b', 404],
     ['GET', `/Patient/${'a'.repeat(65)}`, 404], ['GET', '/Patient/..', 404], ['GET', '/Patient/.', 404], ['GET', '/../health', 404], ['GET', '/Patient/%2e%2e', 404], ['GET', '/Patient/1%2F_history', 404], ['GET', '/Patient/1/_history/', 404],
-    ['GET', '/Patient/1/_history/1/2', 404], ['GET', '/Patient/1/Observation', 404], ['GET', '/Patient/$everything', 404], ['GET', '/Patient/1/$everything', 404], ['GET', '/_history', 404], ['GET', '/Patient/_history', 404],
+    ['GET', '/Patient/1/_history/1/2', 404], ['GET', '/Patient/1/Observation', 404], ['GET', '/Patient/$everything', 404], ['GET', '/Patient/1/$everything', 404], ['GET', '/Patient/_history/1', 404], ['GET', '/Patient/1/$everything/1', 404], ['GET', '/$', 404],
     ['GET', '/Patient/_search/x', 404], ['GET', '/__proto__', 404], ['GET', '/constructor/1', 404], ['GET', '/Patient/__proto__', 404], ['GET', '/Patient/%', 400], ['GET', '/Patient/%zz', 400], ['GET', '/Patient/%ff', 400], ['GET', '/Patient?a=%', 400],
     ['GET', '/Patient?a=%c3%28', 400], ['GET', '/Patient?a=%00', 400], ['GET', '/Patient?a=\u00e9', 400], ['GET', `/Patient?${'a=1&'.repeat(65)}`, 400], ['GET', `/Patient?a=${'x'.repeat(8_192)}`, 414],
     ['GET', '', 405], ['POST', '/Patient/1', 405], ['GET', '/Patient/_search', 405], ['POST', '/metadata', 405], ['DELETE', '', 405], ['OPTIONS', '/Patient', 405], ['TRACE', '/Patient', 405],

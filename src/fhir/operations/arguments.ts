@@ -5,19 +5,7 @@ import type { FhirRequest } from '../../model/interaction.ts'
 import { parseJson } from '../../model/json.ts'
 import { dateRange } from '../../search/types/date-text.ts'
 import { validateResource } from '../validate/validate.ts'
-import type { OperationDefinition, OperationParameter, ParameterType } from './operation.ts'
-
-/** Values by parameter: primitives as text, the others as parsed JSON. */
-export interface Arguments {
-  text(name: string): string | null
-  texts(name: string): readonly string[]
-  /** A complex value or a resource; resources are not validated yet. */
-  value(name: string): unknown
-  /** Search parameters, where the operation takes them. */
-  readonly search: FhirRequest['params']
-  /** All that is text, for links. */
-  readonly pairs: FhirRequest['params']
-}
+import type { Arguments, OperationDefinition, OperationParameter, ParameterType } from './operation.ts'
 
 /** FhirError 400 that names what is unknown, malformed, missing or given too often. */
 export function argumentsOf(request: FhirRequest, definition: OperationDefinition, jsonDepthMax: number): Arguments {

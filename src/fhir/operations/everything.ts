@@ -9,13 +9,12 @@ import { isResourceType } from '../../search/classification.ts'
 import { matches } from '../../search/match.ts'
 import { searchParam } from '../../search/parameters.ts'
 import { parseCriteria } from '../../search/parse.ts'
-import { type Filter, or } from '../../search/query.ts'
+import { and, type Filter, or } from '../../search/query.ts'
 import { parseReference } from '../../search/references.ts'
 import { dateRange } from '../../search/types/date-text.ts'
 import type { Position, Seen } from '../../store/ports.ts'
 import { type Exchange, openPage, pageToken } from '../exchange.ts'
-import type { Arguments } from './arguments.ts'
-import type { OperationCall, OperationDefinition, OperationParameter } from './operation.ts'
+import type { Arguments, OperationCall, OperationDefinition, OperationParameter } from './operation.ts'
 import { searchset } from './searchset.ts'
 
 const SHARED: readonly OperationParameter[] = [
@@ -105,11 +104,11 @@ function inCare(given: Arguments, { site }: Exchange): Keep {
   const filterOf = (type: string): Filter | null => {
     const codes = (CARE_DATES[type] ?? ['date']).filter((code) => searchParam(type, code)?.kind === 'date')
     const options = { base: site.base, ...site.bounds, lenient: false }
-    const within = (code: string): Filter => parseCriteria(type, [start === null ? null : `${code}=ge${start}`, end === null ? null : `${code}=le${end}`].filter((part) => part !== null).join('&'), options)
-    // The first date that a row has decides.
+    const outside = (code: string): Filter => or([start === null ? [] : `${code}=eb${start}`, end === null ? [] : `${code}=sa${end}`].flat().map((text) => parseCriteria(type, text, options)))
+    // The first date that a row has decides. Where one is missing it is not outside.
     return codes.reduceRight<Filter | null>((rest, code) => {
-      const missing = parseCriteria(type, `${code}:missing=true`, options)
-      return or([within(code), rest === null ? missing : { kind: 'and', of: [missing, rest] }])
+      const within: Filter = { kind: 'not', of: outside(code) }
+      return rest === null ? within : and([within, or([parseCriteria(type, `${code}:missing=false`, options), rest])])
     }, null)
   }
   return (seen) => {

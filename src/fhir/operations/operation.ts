@@ -1,7 +1,6 @@
-import type { FhirResponse } from '../../model/interaction.ts'
+import type { FhirRequest, FhirResponse } from '../../model/interaction.ts'
 import type { Right } from '../../store/ports.ts'
 import type { Exchange } from '../exchange.ts'
-import type { Arguments } from './arguments.ts'
 
 export type Level = 'system' | 'type' | 'instance'
 
@@ -35,6 +34,18 @@ export interface OperationDefinition {
   /** Search parameters of the type are taken too. */
   readonly searches?: true
   handler(call: OperationCall): Promise<FhirResponse>
+}
+
+/** Values by parameter: primitives as text, the others as parsed JSON. */
+export interface Arguments {
+  text(name: string): string | null
+  texts(name: string): readonly string[]
+  /** A complex value or a resource; resources are not validated yet. */
+  value(name: string): unknown
+  /** Search parameters, where the operation takes them. */
+  readonly search: FhirRequest['params']
+  /** All that is text, for links. */
+  readonly pairs: FhirRequest['params']
 }
 
 export interface OperationCall {
