@@ -12,6 +12,7 @@ import type { Caller } from './model/caller.ts'
 import { loadIssuers } from './oauth/issuers.ts'
 import { openVerifier } from './oauth/verify.ts'
 import { refusals } from './audit/refusals.ts'
+import { operationRoutes } from './fhir/operations/index.ts'
 import { allTypes } from './search/classification.ts'
 import { isBroken } from './store/sealed-store.ts'
 import { StoreUnavailable, StoreUnknown } from './store/ports.ts'
@@ -56,7 +57,7 @@ export async function startServing(config: Config): Promise<Running> {
   // The definitions are read on first use: better now than during the first request.
   validateResource({ resourceType: 'Patient' }, 'Patient')
   const server = await startServer({
-    config, types: new Set(allTypes), log, verify: (token) => verifier.verify(token), refused: refusedTokens.refused, ready: system.ready,
+    config, types: new Set(allTypes), operations: operationRoutes, log, verify: (token) => verifier.verify(token), refused: refusedTokens.refused, ready: system.ready,
     metadata: () => metadata, wellKnown: { 'smart-configuration': smartConfiguration },
     handle: (request, caller) => (isLarge(request, config) ? bulk.handle(request, caller) : system.handle(request, caller)),
     bodyLimit: async (caller: Caller) => ((await system.policyOf(caller)).largeBundles ? config.bounds.bodyBytesLargeMax : config.bounds.bodyBytesMax),

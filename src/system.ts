@@ -11,6 +11,7 @@ import type { Config } from './config.ts'
 import { openKeyRing, type KeyRing } from './crypto/keys.ts'
 import { openFileProvider } from './crypto/providers/file.ts'
 import { fhirHandler, type FhirContext, type Handle } from './fhir/handle.ts'
+import { operationRoutes } from './fhir/operations/index.ts'
 import { interactionsDefault, openRouter } from './fhir/routes.ts'
 import type { PageLink } from './fhir/exchange.ts'
 import type { Caller } from './model/caller.ts'
@@ -88,7 +89,7 @@ export async function openSystem(options: SystemOptions): Promise<System> {
   const policies: PolicyContext = { roles, base: config.fhirBase, now, panel: panel.panel }
   const compile = (caller: Caller): Promise<Policy> => compilePolicy(caller, policies)
   const context: FhirContext = {
-    base: config.fhirBase, store: (policy) => (policy.auditQueries ? resourcesWithQueries : resources), ledger, compile, now, newId: randomUUID, links: pageLinks(ring), router: openRouter({ types: new Set(allTypes), interactions: interactionsDefault }),
+    base: config.fhirBase, store: (policy) => (policy.auditQueries ? resourcesWithQueries : resources), ledger, compile, now, newId: randomUUID, links: pageLinks(ring), router: openRouter({ types: new Set(allTypes), interactions: interactionsDefault, operations: operationRoutes }),
     touched: (row) => panel.touched(row.type, row.resource()),
     bounds: { ...config.bounds, largeEntriesMax: config.bounds.entriesLargeMax }, version: VERSION, date: RELEASED
   }

@@ -82,6 +82,7 @@ export interface AccessInput {
   readonly disclosed?: readonly Touched[]
   readonly written?: readonly Written[]
   readonly entries?: readonly EntryAccess[]
+  /** Where the request does not name it. */
   readonly operation?: string
   readonly why?: string
 }
@@ -102,7 +103,7 @@ export function accessRecord(input: AccessInput): AccessRecord {
     ...agentOf(input.caller),
     type: request.type ?? only?.type ?? null,
     id: request.id ?? only?.id ?? null,
-    operation: input.operation ?? null,
+    operation: input.operation ?? request.operation ?? null,
     query: askedText(request),
     resources,
     written,

@@ -4,7 +4,9 @@
  */
 import { fault } from '../model/errors.ts'
 import type { Ref } from '../model/resource.ts'
-import type { FindAsk, Found, Position, ResourceStore, Row } from '../store/ports.ts'
+import { searchParam } from '../search/parameters.ts'
+import { ALL, and, type Filter } from '../search/query.ts'
+import type { FindAsk, Found, Position, ResourceStore, Row, VersionsAsk, VersionsFound } from '../store/ports.ts'
 import type { LedgerRows } from './ledger-rows.ts'
 import { placeOf } from './slot.ts'
 
@@ -29,6 +31,8 @@ export function unionStore(sealed: ResourceStore, ledger: LedgerRows): ResourceS
     },
     find: (ask) => (ask.type === 'AuditEvent' ? findBoth(sealed, ledger, ask) : sealed.find(ask)),
     position: (row) => (row.type === 'AuditEvent' ? ledger.position(row) : sealed.position(row)),
+    findOfPatient: (ask) => sealed.findOfPatient(ask),
+    findVersions: (ask) => (ask.type === 'AuditEvent' ? auditVersions(sealed, ledger, ask) : sealed.findVersions(ask)),
     lockVersion: (criteria) => sealed.lockVersion(criteria),
     patientsOf: (resource, staged) => sealed.patientsOf(resource, staged),
     async commit(commit) {
@@ -36,6 +40,22 @@ export function unionStore(sealed: ResourceStore, ledger: LedgerRows): ResourceS
       return sealed.commit(commit)
     }
   }
+}
+
+/** An AuditEvent never changes: its versions are the events themselves. */
+async function auditVersions(sealed: ResourceStore, ledger: LedgerRows, ask: VersionsAsk): Promise<VersionsFound> {
+  const before = Math.min(ask.before, ask.at?.before ?? Infinity)
+  const accept = (row: Row): boolean | null => (row.updated >= ask.from && row.updated < before && ask.accept(row, row) ? true : null)
+  const { type, reach, order, after, limit, scanRecordsMax } = ask
+  const filter = and([lastUpdated('ge', ask.from), lastUpdated('lt', before)])
+  const { rows, next } = await findBoth(sealed, ledger, { type, reach, order, after, limit, scanRecordsMax, filter, accept })
+  return { found: rows.map((row) => ({ row, position: ledger.position(row) })), more: next !== null }
+}
+
+function lastUpdated(prefix: 'ge' | 'lt', ms: number): Filter {
+  const param = searchParam('AuditEvent', '_lastUpdated')
+  if (param === undefined || ms <= 0 || ms === Infinity) return ALL
+  return { kind: 'clause', param, modifier: null, values: [{ kind: 'date', prefix, range: { from: ms, before: ms + 1 } }] }
 }
 
 const LOWEST = new Uint8Array(16)

@@ -16,7 +16,7 @@ export function resourceIn(request: FhirRequest, type: string | null, jsonDepthM
 }
 
 /** Conditional references mean something in a transaction only, which has resolved them by now. A Bundle that is stored is not run. */
-function wholly(resource: Resource): Resource {
+export function wholly(resource: Resource): Resource {
   const found = resource.resourceType === 'Bundle' ? undefined : referencesIn(resource).find(({ reference }) => reference.includes('?') && !reference.includes(':'))
   if (found !== undefined) throw fault(422, 'not-supported', 'A conditional reference is resolved in a transaction only', `${found.path}.reference`)
   return resource

@@ -6,6 +6,8 @@ import type { SearchParam } from '../search/query.ts'
 import { mayPointTo, referenceTargets } from '../search/types/reference.ts'
 import { kindOf } from '../search/types/special.ts'
 import { interactions } from './interactions/index.ts'
+import { operations } from './operations/index.ts'
+import type { OperationDefinition } from './operations/operation.ts'
 import { jsonReply } from './reply.ts'
 
 export interface CapabilityOptions {
@@ -40,6 +42,7 @@ function build({ base, version, date }: CapabilityOptions): unknown {
     implementation: { description: 'Wardkeep, a FHIR R4 server with security built in', url: base },
     fhirVersion: '4.0.1',
     format: ['json', 'application/fhir+json'],
+    patchFormat: ['application/json-patch+json', 'application/fhir+json'],
     rest: [{
       mode: 'server',
       security: {
@@ -48,21 +51,28 @@ function build({ base, version, date }: CapabilityOptions): unknown {
         description: 'Bearer tokens with SMART scopes (v1 and v2). What a caller may not see does not exist for it.'
       },
       resource: allTypes.filter((type) => classify(type) !== undefined).map(resourceEntry),
-      interaction: [{ code: 'transaction' }, { code: 'batch' }, { code: 'search-system' }],
-      compartment: ['Patient', 'Encounter', 'Practitioner', 'RelatedPerson', 'Device'].map((type) => `http://hl7.org/fhir/CompartmentDefinition/${type.charAt(0).toLowerCase()}${type.slice(1)}`)
+      interaction: [...interactions.filter(ofSystem), { code: 'transaction' }, { code: 'batch' }].map(({ code }) => ({ code })),
+      compartment: ['Patient', 'Encounter', 'Practitioner', 'RelatedPerson', 'Device'].map((type) => `http://hl7.org/fhir/CompartmentDefinition/${type.charAt(0).toLowerCase()}${type.slice(1)}`),
+      ...operationEntries(({ levels }) => levels.includes('system'))
     }]
   }
 }
 
 /** Parameters that may point to any type are answered too; listed under all types they would be most of the statement. */
 const isNarrow = (param: SearchParam): boolean => referenceTargets(param).length > 0 && referenceTargets(param).length < 100
+function operationEntries(offers: (definition: OperationDefinition) => boolean): { readonly operation?: readonly unknown[] } {
+  const offered = operations.filter(offers)
+  return offered.length === 0 ? {} : { operation: offered.map(({ code, definition }) => ({ name: code, definition })) }
+}
+
+const ofSystem = ({ code }: { readonly code: string }): boolean => code.endsWith('-system')
 
 function resourceEntry(type: string): unknown {
   const references = referenceParams()
   const provenance = searchParam('Provenance', 'target')
   const pointing = references.filter((param) => mayPointTo(param, type) && (isNarrow(param) || param === provenance))
   const keeps = type === 'AuditEvent'
-  const codes = interactions.map(({ code }) => code).filter((code) => code !== 'search-system' && !(keeps && code === 'delete'))
+  const codes = interactions.filter((definition) => !ofSystem(definition) && definition.code !== 'operation').map(({ code }) => code).filter((code) => !(keeps && (code === 'delete' || code === 'patch')))
   return {
     type,
     profile: `http://hl7.org/fhir/StructureDefinition/${type}`,
@@ -73,10 +83,11 @@ function resourceEntry(type: string): unknown {
     conditionalCreate: true,
     conditionalRead: 'full-support',
     conditionalUpdate: true,
-    conditionalDelete: keeps ? 'not-supported' : 'single',
+    conditionalDelete: keeps ? 'not-supported' : 'multiple',
     referencePolicy: ['literal', 'logical', 'local'],
     searchInclude: ['*', ...references.filter((param) => param.type === type).map(({ code }) => `${type}:${code}`)],
     ...(pointing.length === 0 ? {} : { searchRevInclude: pointing.map((param) => `${param.type}:${param.code}`) }),
+    ...operationEntries(({ levels, resourceTypes }) => levels.some((level) => level !== 'system') && (resourceTypes?.includes(type) ?? true)),
     searchParam: searchParams(type).filter((param) => kindOf(param) !== null).map((param) => ({ name: param.code, type: param.kind }))
   }
 }

@@ -2,7 +2,7 @@ import { fault } from '../model/errors.ts'
 import type { FhirRequest } from '../model/interaction.ts'
 import { parseCriteria } from '../search/parse.ts'
 import { codesOf } from '../search/query.ts'
-import type { Seen } from '../store/ports.ts'
+import type { SearchAsk, Seen } from '../store/ports.ts'
 import type { Exchange } from './exchange.ts'
 
 /**
@@ -15,13 +15,32 @@ export async function conditionalMatch(exchange: Exchange, type: string, criteri
   return uniqueMatch(exchange, type, criteria)
 }
 
+/**
+ * What a conditional delete removes: the one match, or all where the caller's policy allows it. 412 for more than one without that, and
+ * for more than fit on a page.
+ */
+export async function matchesToDelete(exchange: Exchange, type: string, criteria: string): Promise<readonly Seen[]> {
+  const { guarded, site } = exchange
+  if (!guarded.deleteMany) {
+    const match = await conditionalMatch(exchange, type, criteria)
+    return match === null ? [] : [match]
+  }
+  await guarded.lock(`${type}?${normalised(type, criteria)}`)
+  const { rows, next } = await guarded.search(askFor(exchange, type, criteria, site.bounds.countMax))
+  if (next !== null) throw fault(412, 'too-costly', 'The criteria match more resources than COUNT_MAX, which one request may delete')
+  return rows
+}
+
 /** As `conditionalMatch`, for references: it reads and does not lock. */
 export async function uniqueMatch(exchange: Exchange, type: string, criteria: string): Promise<Seen | null> {
-  const { guarded, site } = exchange
-  const filter = parseCriteria(type, criteria, { base: site.base, ...site.bounds, lenient: false, now: () => site.now })
-  const { rows } = await guarded.search({ type, filter, codes: codesOf(filter), order: 'newest', after: null, limit: 2 })
+  const { rows } = await exchange.guarded.search(askFor(exchange, type, criteria, 2))
   if (rows.length > 1) throw fault(412, 'multiple-matches', 'The criteria match more than one resource')
   return rows[0] ?? null
+}
+
+function askFor({ site }: Exchange, type: string, criteria: string, limit: number): SearchAsk {
+  const filter = parseCriteria(type, criteria, { base: site.base, ...site.bounds, lenient: false, now: () => site.now })
+  return { type, filter, codes: codesOf(filter), order: 'newest', after: null, limit }
 }
 
 /** The same criteria in another order, or encoded otherwise, take the same lock. */

@@ -99,6 +99,8 @@ export const pageLifetimeMs = 3_600_000
 /** Where a page starts or ends: by time, or by what it is sorted by. */
 export type Place = Position | SortPlace
 
+const noPage = (): Error => fault(404, 'not-found', 'No such page')
+
 export function pageToken(exchange: Exchange, path: string, params: PageLink['params'], place: Place, back = false): string {
   const { site, caller, guarded } = exchange
   return site.links.seal({
@@ -107,12 +109,19 @@ export function pageToken(exchange: Exchange, path: string, params: PageLink['pa
   })
 }
 
+/** A page link of what is always in order of time. */
+export function openPosition(exchange: Exchange, token: string, path: string): { readonly params: PageLink['params']; readonly after: Position } {
+  const { params, after } = openPage(exchange, token, path)
+  if (!('key' in after)) throw noPage()
+  return { params, after }
+}
+
 /** The query and position of a page link, or the 404 of a link that is not this caller's. */
 export function openPage(exchange: Exchange, token: string, path: string): { readonly params: PageLink['params']; readonly after: Place; readonly back: boolean } {
   const { site, caller, guarded } = exchange
   const link = site.links.open(token)
   if (link === undefined || link.path !== path || link.caller !== callerKey(caller) || link.fingerprint !== guarded.fingerprint || link.expires <= site.now) {
-    throw fault(404, 'not-found', 'No such page')
+    throw noPage()
   }
   const { position, back = false } = link
   return { params: link.params, back, after: 'key' in position ? { updated: position.updated, key: Uint8Array.from(Buffer.from(position.key, 'base64url')) } : position }

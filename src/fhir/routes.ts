@@ -29,10 +29,11 @@ const table: readonly (readonly [shape: Shape, method: string, interaction: Inte
   ['/T/id/_history/v', 'GET',    'vread']
 ]
 
-type Shape = '' | '/_search' | '/_history' | '/metadata' | '/T' | '/T/_search' | '/T/_history' | '/T/id' | '/T/id/T' | '/T/id/T/_search' | '/T/id/*' | '/T/id/_history' | '/T/id/_history/v'
+type Shape = '' | '/$system' | '/_search' | '/_history' | '/metadata' | '/T' | '/T/$type' | '/T/_search' | '/T/_history'
+  | '/T/id' | '/T/id/$instance' | '/T/id/T' | '/T/id/T/_search' | '/T/id/*' | '/T/id/_history' | '/T/id/_history/v'
 
 export const interactionsDefault: ReadonlySet<Interaction> = new Set<Interaction>(
-  ['batch', 'capabilities', 'search-type', 'search-system', 'create', 'update', 'delete', 'read', 'history-instance', 'vread'])
+  ['batch', 'capabilities', 'search-type', 'search-system', 'create', 'update', 'patch', 'delete', 'read', 'history-instance', 'history-type', 'history-system', 'vread'])
 
 /** Which interaction a request asks for, and of what. */
 export interface Route {
@@ -41,6 +42,16 @@ export interface Route {
   readonly id: string | null
   readonly version: string | null
   readonly compartment?: Ref
+  /** Name of the operation without `$`, for the interaction `operation`. */
+  readonly operation: string | null
+}
+
+/** What the router knows of an operation (operations/operation.ts). */
+export interface OperationRoute {
+  readonly code: string
+  readonly levels: readonly ('system' | 'type' | 'instance')[]
+  readonly resourceTypes: readonly string[] | null
+  readonly affectsState: boolean
 }
 
 export interface Router {
@@ -51,7 +62,7 @@ export interface Router {
   route(method: string, path: string): Route
 }
 
-export function openRouter(options: { readonly types: ReadonlySet<string>; readonly interactions: ReadonlySet<Interaction> }): Router {
+export function openRouter(options: { readonly types: ReadonlySet<string>; readonly interactions: ReadonlySet<Interaction>; readonly operations?: readonly OperationRoute[] }): Router {
   const methods = new Map<Shape, Map<string, Interaction>>()
   for (const [shape, method, interaction] of table) {
     if (!options.interactions.has(interaction)) continue
@@ -61,7 +72,7 @@ export function openRouter(options: { readonly types: ReadonlySet<string>; reado
   return {
     route(method, path) {
       const place = placeOf(path, options.types)
-      const allowed = methods.get(place.shape)
+      const allowed = place.operation === null ? methods.get(place.shape) : operationMethods(options.operations ?? [], place)
       if (allowed === undefined) throw noPlace()
       const interaction = allowed.get(method === 'HEAD' ? 'GET' : method)
       if (interaction === undefined) throw notAllowed([...allowed.keys()])
@@ -71,35 +82,48 @@ export function openRouter(options: { readonly types: ReadonlySet<string>; reado
   }
 }
 
+const levels: Readonly<Partial<Record<Shape, OperationRoute['levels'][number]>>> = { '/$system': 'system', '/T/$type': 'type', '/T/id/$instance': 'instance' }
+
+/** GET only where nothing changes (https://hl7.org/fhir/R4/operations.html#executing). Undefined: no such operation there. */
+function operationMethods(operations: readonly OperationRoute[], { operation, type, shape }: Place): Map<string, Interaction> | undefined {
+  const found = operations.find(({ code, resourceTypes }) => code === operation && (type === null || (resourceTypes?.includes(type) ?? true)))
+  if (found === undefined || !found.levels.includes(levels[shape]!)) return undefined
+  return new Map((found.affectsState ? ['POST'] : ['GET', 'POST']).map((method) => [method, 'operation']))
+}
+
 type Place = Omit<Route, 'interaction'> & { readonly shape: Shape }
 
 const systemPlaces: Readonly<Record<string, Shape>> = { metadata: '/metadata', _history: '/_history', _search: '/_search' }
 
 function placeOf(path: string, types: ReadonlySet<string>): Place {
-  if (path === '' || path === '/') return { shape: '', type: null, id: null, version: null }
+  if (path === '' || path === '/') return { ...NOWHERE, shape: '' }
   const [, type = '', second, third, fourth, fifth] = path.split('/', 6).map(segment)
-  if (second === undefined && Object.hasOwn(systemPlaces, type)) return { shape: systemPlaces[type] ?? '', type: null, id: null, version: null }
+  if (second === undefined && Object.hasOwn(systemPlaces, type)) return { ...NOWHERE, shape: systemPlaces[type] ?? '' }
+  if (second === undefined && type.startsWith('$')) return { ...NOWHERE, shape: '/$system', operation: type.slice(1) }
   if (!types.has(type)) throw fault(404, 'not-supported', 'No such resource type')
   if (fifth !== undefined) throw noPlace()
-  if (second === undefined) return { shape: '/T', type, id: null, version: null }
-  if (second === '_search' || second === '_history') {
+  if (second === undefined) return { ...NOWHERE, shape: '/T', type }
+  if (second === '_search' || second === '_history' || second.startsWith('$')) {
     if (third !== undefined) throw noPlace()
-    return { shape: `/T/${second}`, type, id: null, version: null }
+    return second.startsWith('$') ? { ...NOWHERE, shape: '/T/$type', type, operation: second.slice(1) } : { ...NOWHERE, shape: `/T/${second as '_search'}`, type }
   }
-  if (second.startsWith('$') || second.startsWith('_')) throw noPlace()
+  if (second.startsWith('_')) throw noPlace()
   const id = idOf(second)
-  if (third === undefined) return { shape: '/T/id', type, id, version: null }
+  if (third === undefined) return { ...NOWHERE, shape: '/T/id', type, id }
+  if (third.startsWith('$') && fourth === undefined) return { ...NOWHERE, shape: '/T/id/$instance', type, id, operation: third.slice(1) }
   if (isCompartment(type) && (third === '*' || types.has(third))) return inCompartmentOf({ type, id }, third, fourth)
   if (third !== '_history') throw noPlace()
-  return fourth === undefined ? { shape: '/T/id/_history', type, id, version: null } : { shape: '/T/id/_history/v', type, id, version: idOf(fourth) }
+  return fourth === undefined ? { ...NOWHERE, shape: '/T/id/_history', type, id } : { ...NOWHERE, shape: '/T/id/_history/v', type, id, version: idOf(fourth) }
 }
 
 /** `Patient/1/Observation` and `Patient/1/*`. */
 function inCompartmentOf(compartment: Ref, type: string, more: string | undefined): Place {
   if (more !== undefined && (more !== '_search' || type === '*')) throw noPlace()
   const shape = type === '*' ? '/T/id/*' : more === undefined ? '/T/id/T' : '/T/id/T/_search'
-  return { shape, type: type === '*' ? null : type, id: null, version: null, compartment }
+  return { ...NOWHERE, shape, type: type === '*' ? null : type, compartment }
 }
+
+const NOWHERE = { type: null, id: null, version: null, operation: null } as const
 
 const segment = (text: string): string => text.includes('%') ? decodePercent(text) : text
 

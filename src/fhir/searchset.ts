@@ -15,16 +15,25 @@ export interface Page extends Seens<Place> {
   readonly isLater: boolean
 }
 
-/** `path` follows the FHIR base. */
-export function searchset(exchange: Exchange, path: string, query: Query, page: Page): FhirResponse {
-  const { request } = exchange
-  const links = linksOf(exchange, path, query.used, page)
-  const pieces = new JsonPieces().text(`{"resourceType":"Bundle","type":"searchset"${page.total === null ? '' : `,"total":${page.total}`},"link":${JSON.stringify(links)}`)
-  const writer = entryWriter(pieces, exchange.site.base)
-  for (const seen of page.rows) writer(seen, 'match', subsetOf(query, true))
-  for (const seen of page.included) writer(seen, 'include', subsetOf(query, false))
-  const isEmpty = page.rows.length + page.included.length === 0
-  return { status: 200, headers: { 'content-type': FHIR_JSON }, body: pieces.text(isEmpty ? '}' : ']}').done(isPretty(request)) }
+/** One Bundle; `total` null: not known without looking through all pages. */
+export interface Searchset extends Pick<Page, 'rows' | 'included' | 'total'> {
+  readonly links: readonly { readonly relation: string; readonly url: string }[]
+  readonly subset?: { readonly match: Subset | null; readonly include: Subset | null }
+}
+
+/** A page of a search; `path` follows the FHIR base. */
+export function searchPage(exchange: Exchange, path: string, query: Query, page: Page): FhirResponse {
+  const { rows, included, total } = page
+  return searchset(exchange, { rows, included, total, links: linksOf(exchange, path, query.used, page), subset: { match: subsetOf(query, true), include: subsetOf(query, false) } })
+}
+
+/** Rows are sent as they are stored, where nothing of them is left out. */
+export function searchset({ request, site }: Exchange, { links, total, rows, included, subset = { match: null, include: null } }: Searchset): FhirResponse {
+  const pieces = new JsonPieces().text(`{"resourceType":"Bundle","type":"searchset"${total === null ? '' : `,"total":${total}`},"link":${JSON.stringify(links)}`)
+  const write = entryWriter(pieces, site.base)
+  for (const seen of rows) write(seen, 'match', subset.match)
+  for (const seen of included) write(seen, 'include', subset.include)
+  return { status: 200, headers: { 'content-type': FHIR_JSON }, body: pieces.text(rows.length + included.length === 0 ? '}' : ']}').done(isPretty(request)) }
 }
 
 function entryWriter(pieces: JsonPieces, base: string): (seen: Seen, mode: 'match' | 'include', subset: Subset | null) => void {

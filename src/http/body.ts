@@ -5,6 +5,7 @@ import { fault, FhirError } from '../model/errors.ts'
 import { refuseTokenIn } from './authenticate.ts'
 import type { Exchange, HttpConfig, ServerOptions, Step } from './exchange.ts'
 import { mediaType } from './negotiate.ts'
+import { JSON_PATCH } from '../fhir/patch/patch-body.ts'
 import { parsePairs } from '../fhir/query-string.ts'
 
 const inflate = promisify(gunzip)
@@ -31,21 +32,24 @@ export function readBody(options: { readonly config: HttpConfig; readonly bodyLi
 
   async function readContent(exchange: Exchange): Promise<undefined> {
     if (exchange.caller === null) return
+    // An operation without parameters needs no body.
+    if (exchange.route?.interaction === 'operation' && !exchange.bodyUnread) return
     const contentType = contentTypeOf(exchange)
     const limit = await bodyLimit(exchange.caller)
     exchange.body = { bytes: exchange.bodyUnread ? await readBytes(exchange, limit, 'BODY_BYTES_MAX') : new Uint8Array(), contentType }
   }
 }
 
-/** `application/fhir+json` or `application/json`; for Binary whatever was sent (https://hl7.org/fhir/R4/binary.html#rest). */
+/** FHIR JSON; for PATCH a JSON Patch too, for Binary whatever was sent (https://hl7.org/fhir/R4/binary.html#rest). */
 function contentTypeOf({ incoming, route }: Exchange): string {
   const sent = incoming.headers['content-type']
   if (sent === undefined) throw unsupported('Content-Type is missing')
   const { type, charset, version } = mediaType(sent)
   const json = type === 'application/fhir+json' || type === 'application/json'
-  if (json && charset === 'utf-8' && version) return type
+  const patches = route?.interaction === 'patch'
+  if ((json || (type === JSON_PATCH && patches)) && charset === 'utf-8' && version) return type
   // `application/fhir+…` is a resource in some format, never the content of a Binary.
-  if (route?.type !== 'Binary' || type.startsWith('application/fhir+') || !/^[\w!#$&^.+-]{1,127}\/[\w!#$&^.+-]{1,127}$/.test(type) || sent.length > 256)
+  if (route?.type !== 'Binary' || patches || type.startsWith('application/fhir+') || !/^[\w!#$&^.+-]{1,127}\/[\w!#$&^.+-]{1,127}$/.test(type) || sent.length > 256)
     throw unsupported('This server reads application/fhir+json of FHIR 4.0 in UTF-8')
   return sent
 }

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Caller } from '../model/caller.ts'
 import type { FhirRequest, FhirResponse, Interaction } from '../model/interaction.ts'
-import type { Route } from '../fhir/routes.ts'
+import type { OperationRoute, Route } from '../fhir/routes.ts'
 import type { Log } from './log.ts'
 import type { Pair } from '../fhir/query-string.ts'
 
@@ -69,6 +69,8 @@ export interface ServerOptions {
   readonly unavailable: (error: unknown) => boolean
   /** Interactions that have routes; default `interactionsDefault` of fhir-routes.ts. */
   readonly interactions?: ReadonlySet<Interaction>
+  /** Operations that have routes; default none. */
+  readonly operations?: readonly OperationRoute[]
   readonly log: Log
 }
 

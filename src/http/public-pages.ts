@@ -37,7 +37,7 @@ export function discovery(options: Pick<ServerOptions, 'metadata' | 'wellKnown' 
   }
 
   function metadata(exchange: Exchange): FhirResponse {
-    exchange.route = { interaction: 'capabilities', type: null, id: null, version: null }
+    exchange.route = { interaction: 'capabilities', type: null, id: null, version: null, operation: null }
     exchange.params = parsePairs(exchange.query, options.config.bounds.paramsMax)
     void negotiate(exchange)
     return { status: 200, headers: { 'Content-Type': exchange.format }, body: options.metadata() }

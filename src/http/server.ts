@@ -141,7 +141,7 @@ function underBase(config: HttpConfig): Step {
 
 function route(options: ServerOptions): Step {
   const base = basePath(options.config)
-  const router = openRouter({ types: options.types, interactions: options.interactions ?? interactionsDefault })
+  const router = openRouter({ types: options.types, interactions: options.interactions ?? interactionsDefault, operations: options.operations ?? [] })
   return (exchange) => {
     exchange.params = parsePairs(exchange.query, options.config.bounds.paramsMax)
     refuseTokenIn(exchange.params)

@@ -12,6 +12,8 @@ export interface FhirRequest {
   readonly version: string | null
   /** A search within the compartment of this resource. */
   readonly compartment?: Ref
+  /** Name of the operation without `$`, for the interaction `operation`. */
+  readonly operation?: string | null
   /** Query (and form body) parameters in order, percent-decoded. */
   readonly params: readonly (readonly [name: string, value: string])[]
   readonly headers: RequestHeaders

@@ -4,16 +4,20 @@
  */
 import { fault, notFound } from '../model/errors.ts'
 import { type Ref, refText, type Resource } from '../model/resource.ts'
+import { allTypes } from '../search/classification.ts'
 import { derivedTargets } from '../search/compartment.ts'
 import { matches } from '../search/match.ts'
 import { isStray, referencesIn } from '../search/references.ts'
-import type { guarded, GuardedStore, Row, Seen } from '../store/ports.ts'
+import type { guarded, GuardedStore, HistoryAsk, Row, Seen } from '../store/ports.ts'
 import type { StagedStore } from '../store/staged-store.ts'
-import { type Grant, grantsFor, isWholeTenant, maskOf, writableOf } from './grants.ts'
+import { type Grant, grantsFor, isWholeTenant, maskOf, reachOf, writableOf } from './grants.ts'
+import { instanceVersions, type Judge, type Listing, systemVersions, typeVersions } from './guarded-history.ts'
 import { includer } from './guarded-include.ts'
+import { lister } from './guarded-lists.ts'
 import { searcher } from './guarded-search.ts'
+import { equal } from './json-parts.ts'
 import { type GuardContext, type Lens, lens } from './lens.ts'
-import { isSubsetted } from './mask.ts'
+import { isSubsetted, untagged } from './mask.ts'
 import type { Policy } from './policy.ts'
 
 export type { GuardContext } from './lens.ts'
@@ -33,6 +37,7 @@ export function guard(store: StagedStore, policy: Policy, context: GuardContext)
   }
   const self: Omit<GuardedStore, typeof guarded> = {
     fingerprint: policy.fingerprint,
+    deleteMany: policy.deleteMany,
     require: (type, right) => void eyes.require(type, right),
     async read(ref) {
       const seen = await current(ref)
@@ -45,32 +50,39 @@ export function guard(store: StagedStore, policy: Policy, context: GuardContext)
       const seen = row === undefined ? undefined : eyes.look(row, 'r')
       return seen === undefined ? undefined : reveal(seen)
     },
-    history: async (ref, before, limit) => ((await current(ref)) === undefined ? [] : visibleVersions(ref, before, limit)),
+    async history(of, ask) {
+      const listing = await versionsOf(of, ask)
+      if (listing === undefined) return undefined
+      const rows = listing.found.map(({ row }) => reveal(eyes.look(row, 'r')!))
+      return { rows, next: listing.more ? listing.found.at(-1)!.position : null }
+    },
     ...searcher(store, eyes, context, reveal),
     ...includer(store, eyes, context, reveal),
+    ...lister(store, eyes, context, reveal),
     ...writer(store, policy, eyes, context, reveal),
     lock: (criteria) => store.lock(criteria),
     disclosed: () => [...disclosed.values()]
   }
   return self as GuardedStore
 
-  async function visibleVersions(ref: Ref, before: number | null, limit: number): Promise<readonly Seen[]> {
-    const shown: Seen[] = []
-    for (let from = before; ; ) {
-      const rows = await store.versions(ref, from, limit)
-      for (const row of rows) {
-        const seen = shown.length < limit ? eyes.look(row, 'r') : undefined
-        if (seen !== undefined) shown.push(reveal(seen))
-      }
-      const last = rows.at(-1)
-      if (last === undefined || rows.length < limit || shown.length === limit) return shown
-      from = last.version
+  async function versionsOf(of: Ref | string | null, ask: HistoryAsk): Promise<Listing | undefined> {
+    const sees = (row: Row): boolean => eyes.look(row, 'r') !== undefined
+    if (of !== null && typeof of !== 'string') {
+      const now = await current(of)
+      return now === undefined ? undefined : instanceVersions(store, sees, of, now.row, ask)
     }
+    const judge: Judge = (type) => ({
+      reach: reachOf(eyes.require(type, 'r')), accept: (row, newest) => sees(newest) && (row === newest || sees(row)), scanRecordsMax: context.scanRecordsMax
+    })
+    if (of !== null) return typeVersions(store, judge, of, ask)
+    const types = allTypes.filter((type) => eyes.has(type, 'r'))
+    if (types.length === 0) throw fault(403, 'forbidden', 'Neither scope nor role allows this interaction on any type')
+    return systemVersions(store, judge, types, ask)
   }
 }
 
-/** The writing half: the image before and the image after must both lie within the caller's grants. */
-function writer(store: StagedStore, policy: Policy, eyes: Lens, context: GuardContext, reveal: (seen: Seen) => Seen): Pick<GuardedStore, 'create' | 'update' | 'remove'> {
+/** What every write of this caller passes before it is staged. */
+function stager(store: StagedStore, policy: Policy, eyes: Lens, context: GuardContext, reveal: (seen: Seen) => Seen) {
   /** Stages what some of these grants allow as written; `rest` of the checks are theirs alone, so that two rules never combine to more than either. */
   async function stage(content: Resource, current: Row | undefined, grants: readonly Grant[], rest: (allowing: readonly Grant[]) => void): Promise<Seen> {
     refuseStrays(content, context.base)
@@ -91,8 +103,6 @@ function writer(store: StagedStore, policy: Policy, eyes: Lens, context: GuardCo
     const rows = sources.length === 0 ? [] : await store.read(sources)
     return rows.every((row) => row !== undefined && eyes.grantsOf(row, 'r').length > 0)
   }
-  const createAs = (content: Resource, current: Row | undefined): Promise<Seen> =>
-    stage(content, current, eyes.require(content.resourceType, 'c'), (allowing) => void merged(content, null, allowing))
   /** What is stored when this caller writes: hidden parts come from the stored version, and only writable elements may differ. */
   function merged(written: Resource, before: Row | null, grants: readonly Grant[]): Resource {
     const type = written.resourceType
@@ -101,6 +111,27 @@ function writer(store: StagedStore, policy: Policy, eyes: Lens, context: GuardCo
     writableOf(type, grants)?.check(whole, stored)
     return whole
   }
+  /** As `merged`, for what was made from the whole stored version: what these grants hide must be as it was. */
+  function confine(whole: Resource, before: Row, grants: readonly Grant[]): void {
+    const type = whole.resourceType
+    const mask = maskOf(type, grants)
+    if (mask !== null && !equal(mask.merge(untagged(mask.apply(whole)), before.resource()), whole)) {
+      throw fault(422, 'business-rule', 'The change touches elements that this caller does not see', type)
+    }
+    writableOf(type, grants)?.check(whole, before.resource())
+  }
+  function refuseDropped(current: Row, whole: Resource): void {
+    if (policy.relabel || !dropsLabel(current, whole)) return
+    throw fault(403, 'forbidden', 'A security label may be removed only by a role that may relabel', `${whole.resourceType}.meta.security`)
+  }
+  return { stage, merged, confine, refuseDropped }
+}
+
+/** The writing half: the image before and the image after must both lie within the caller's grants. */
+function writer(store: StagedStore, policy: Policy, eyes: Lens, context: GuardContext, reveal: (seen: Seen) => Seen): Pick<GuardedStore, 'create' | 'update' | 'patch' | 'remove'> {
+  const { stage, merged, confine, refuseDropped } = stager(store, policy, eyes, context, reveal)
+  const createAs = (content: Resource, current: Row | undefined): Promise<Seen> =>
+    stage(content, current, eyes.require(content.resourceType, 'c'), (allowing) => void merged(content, null, allowing))
   return {
     async create(resource, id) {
       refuseSubsetted(resource)
@@ -120,9 +151,26 @@ function writer(store: StagedStore, policy: Policy, eyes: Lens, context: GuardCo
         return { seen: await createAs(resource, current), created: true }
       }
       const whole = merged(resource, current, before)
-      if (!policy.relabel && dropsLabel(current, whole)) throw fault(403, 'forbidden', 'A security label may be removed only by a role that may relabel', `${ref.type}.meta.security`)
+      refuseDropped(current, whole)
       const alone = (allowing: readonly Grant[]): void => void (allowing.length < before.length && merged(resource, current, allowing))
       return { seen: await stage(whole, current, before, alone), created: false }
+    },
+    async patch(ref, ifMatch, change) {
+      // A patch tells what it meets (`test`, `where()`), so it needs to read what it changes.
+      eyes.require(ref.type, 'r')
+      eyes.require(ref.type, 'u')
+      const [stored] = await store.read([ref])
+      const seen = stored === undefined ? undefined : eyes.look(stored, 'r')
+      const before = stored === undefined ? [] : eyes.grantsOf(stored, 'u')
+      if (stored === undefined || seen === undefined || before.length === 0) throw notFound()
+      if (stored.deleted) throw fault(410, 'deleted', 'The resource was deleted')
+      if (ifMatch !== null && stored.version !== ifMatch) throw preconditionFailed()
+      const written = change(seen.masked ? untagged(seen.resource()) : seen.resource())
+      refuseSubsetted(written)
+      const whole = maskOf(ref.type, eyes.grantsOf(stored, 'r'))?.merge(written, stored.resource()) ?? written
+      confine(whole, stored, before)
+      refuseDropped(stored, whole)
+      return stage(whole, stored, before, (allowing) => void (allowing.length < before.length && confine(whole, stored, allowing)))
     },
     async remove(ref, ifMatch) {
       eyes.require(ref.type, 'd')

@@ -61,6 +61,13 @@ function tagged(resource: Resource): Resource {
   return { ...resource, meta: { ...resource.meta, tag: [...resource.meta?.tag ?? [], SUBSETTED] } }
 }
 
+/** A masked copy without the mark of one, as a caller sends it back. */
+export function untagged(resource: Resource): Resource {
+  const { tag, ...meta } = resource.meta ?? {}
+  const kept = (tag ?? []).filter(({ system, code }) => system !== SUBSETTED.system || code !== SUBSETTED.code)
+  return { ...resource, meta: kept.length === 0 ? meta : { ...meta, tag: kept } }
+}
+
 /** Whether any part of what lies at the path may be shown. */
 function isVisible(listed: Listed, type: string, path: string): boolean {
   const [base, ...names] = path.split('.')

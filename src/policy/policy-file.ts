@@ -24,6 +24,7 @@ const role = z.strictObject({
   relabel: z.boolean().optional(),
   auditQueries: z.boolean().optional(),
   move: z.boolean().optional(),
+  deleteMany: z.boolean().optional(),
   rules: z.array(rule).min(1)
 })
 

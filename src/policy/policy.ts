@@ -27,6 +27,8 @@ export interface Policy {
   /** AuditEvents of the ledger show the raw queries, which hold search values. */
   readonly auditQueries: boolean
   readonly move: boolean
+  /** A conditional delete may have several matches. */
+  readonly deleteMany: boolean
   /**
    * Digest of the scopes, claims and policy file that this was compiled from, for page links. %patients is not in it, since it changes
    * while a caller pages and every page judges its rows again; a cache of rows must be keyed by the reach as well.
@@ -78,6 +80,7 @@ export async function compilePolicy(caller: Caller, context: PolicyContext): Pro
     relabel: all.some((each) => each.relabel),
     auditQueries: all.some((each) => each.auditQueries),
     move: all.some((each) => each.move),
+    deleteMany: all.some((each) => each.deleteMany),
     fingerprint: fingerprintOf(caller, scopes, ceiling, roles, context),
     forType: (type) => {
       let found = types.get(type)

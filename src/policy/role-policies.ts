@@ -27,6 +27,7 @@ export interface RolePolicy {
   readonly relabel: boolean
   readonly auditQueries: boolean
   readonly move: boolean
+  readonly deleteMany: boolean
   rulesFor(type: string): readonly RoleRule[]
 }
 
@@ -85,6 +86,7 @@ function compileRole(name: string, role: RoleEntry): RolePolicy {
     relabel: role.relabel ?? false,
     auditQueries: role.auditQueries ?? false,
     move: role.move ?? false,
+    deleteMany: role.deleteMany ?? false,
     rulesFor: (type) => byType.get(type) ?? []
   }
 }

@@ -57,7 +57,7 @@ async function conjunctTerms(options: BlindOptions, type: string, conjunct: read
 /** Terms of a panel keep their array identity while the caller's array does, so that the adapter's set cache works. */
 const panels = new WeakMap<readonly string[], Map<string, readonly Term[]>>()
 
-function panelTerms(ring: KeyRing, type: string, patients: readonly string[]): readonly Term[] {
+export function panelTerms(ring: KeyRing, type: string, patients: readonly string[]): readonly Term[] {
   let byType = panels.get(patients)
   if (byType === undefined) panels.set(patients, (byType = new Map()))
   let terms = byType.get(type)

@@ -1,119 +1,9 @@
 import type { Bytes, Ref, Resource } from '../model/resource.ts'
 import type { Filter, Include, SortKey } from '../search/query.ts'
 import type { SortPlace } from '../search/sort.ts'
+import type { Key, OutboxEntry, Position, Term } from './ports/records.ts'
 
-/* ---------- RecordStore: what an adapter implements. It knows no FHIR and no crypto. ---------- */
-
-export type Key = Bytes                                // 16 B  HMAC(type/id)
-export type Term = Bytes                               // 16 B  keyed digest, the type inside
-export type Terms = Bytes                              // n×16 B concatenated, sorted, distinct
-export const TERM_BYTES = 16
-
-/** One current record. `version` starts at 1 and grows by 1. `updated`: ms since 1970, chosen by the caller, never decreasing for one key. */
-export interface Stored {
-  readonly key: Key
-  readonly type: string
-  readonly version: number
-  readonly updated: number
-  readonly deleted: boolean
-  readonly sealed: Bytes
-}
-
-/** Where a page stopped. A value, not a handle: valid for ever, on every process. */
-export interface Position { readonly updated: number; readonly key: Key }
-
-/**
- * All of (any of) and none of. `allOf: []` = every live record of the type. An empty any-of matches nothing (never everything).
- * `type: null` only with a non-empty allOf. Sets are compared by identity for caching: reuse the same array for the same panel.
- */
-export interface TermQuery {
-  readonly type: string | null
-  readonly allOf: readonly (readonly Term[])[]
-  readonly noneOf: readonly Term[]
-  readonly updated?: { readonly from?: number; readonly before?: number }
-  readonly order: 'newest' | 'oldest'
-}
-
-/** `limit` bounds matches, `examine` bounds work. */
-export interface PageAsk { readonly after: Position | null; readonly limit: number; readonly examine: number }
-
-/** `next === null`: nothing more. Otherwise ask again, even if `records` is empty. Never a deleted record. Never a record twice in one page. */
-export interface Page { readonly records: readonly Stored[]; readonly next: Position | null; readonly examined: number }
-
-export interface Put {
-  readonly key: Key
-  readonly type: string
-  /** Version replaced; 0 = must not exist. The record's new version is `expect + 1`. */
-  readonly expect: number
-  readonly updated: number
-  readonly deleted: boolean
-  /** Patient prefix, 4 bytes: the shard key. */
-  readonly c: Bytes
-  /** Ignored for find when deleted. */
-  readonly terms: Terms
-  /** Terms under which THIS version is found once superseded (visibility only). */
-  readonly trail: Terms
-  readonly sealed: Bytes
-}
-
-export interface DocumentPut {
-  readonly name: Key
-  /** Version replaced; 0 = must be absent; null = any. */
-  readonly expect: number | null
-  /** ms since 1970; null = never. */
-  readonly expires: number | null
-  /** null = remove. */
-  readonly sealed: Bytes | null
-}
-
-export interface OutboxEntry { readonly id: Bytes /* 16 B random */; readonly sealed: Bytes }
-
-/** Everything or nothing, durable when the promise resolves. */
-export interface Commit {
-  /** 16 B random; the same id again is `done` and changes nothing (kept ≥ 24 h). */
-  readonly id: Bytes
-  /** Read, relied upon, not written (0 = still absent). */
-  readonly expect: readonly { readonly key: Key; readonly version: number }[]
-  /** Documents relied upon, not written (0 = still absent): a commit must not outlive the keys that sealed it. */
-  readonly expectDocuments?: readonly { readonly name: Key; readonly version: number }[]
-  readonly puts: readonly Put[]                        // a key at most once
-  /** Same version, new sealed bytes, terms and trail: what is derived from a moved resource, and `reindex`. */
-  readonly rewrites: readonly (Omit<Put, 'updated' | 'deleted'>)[]
-  readonly erase: readonly Key[]                       // physically: record, versions, postings
-  readonly documents: readonly DocumentPut[]
-  /** Ledger entries of this write, unsequenced: the sequencer numbers them. */
-  readonly outbox: readonly OutboxEntry[]
-}
-
-/** conflict: nothing was written; `keys` are the record keys and document names that were not as expected. */
-export type Committed = { readonly kind: 'done' } | { readonly kind: 'conflict'; readonly keys: readonly Key[] }
-
-export interface RecordStore {
-  /** In the order asked, undefined where absent. One consistent read. ≤ 1,000 keys. Deleted records are returned (410 needs them). */
-  get(keys: readonly Key[]): Promise<readonly (Stored | undefined)[]>
-  find(query: TermQuery, ask: PageAsk): Promise<Page>
-  /** Distinct live records; stops at `max` and says so. */
-  count(query: TermQuery, max: number): Promise<{ readonly count: number; readonly more: boolean }>
-  /** Versions of one record, newest first, the current one included; `before` exclusive. */
-  versions(key: Key, before: number | null, limit: number): Promise<readonly Stored[]>
-  version(key: Key, version: number): Promise<Stored | undefined>
-  /** As find, over current AND superseded versions by terms/trail (type and system history). */
-  findVersions(query: TermQuery, ask: PageAsk): Promise<Page>
-  /** Every record, deleted ones included, in stable key order, for reindex, verify and move. */
-  scan(after: Key | null, limit: number): Promise<readonly Stored[]>
-  commit(commit: Commit): Promise<Committed>
-  /** Expired = absent, at the ms. */
-  document(name: Key): Promise<{ readonly version: number; readonly sealed: Bytes } | undefined>
-  /** Read and remove, exactly once (authorization codes, jti). */
-  take(name: Key): Promise<Bytes | undefined>
-  /** Outbox entries in commit order, for the sequencer. */
-  outbox(limit: number): Promise<readonly OutboxEntry[]>
-  outboxDone(ids: readonly Bytes[]): Promise<void>
-  health(): Promise<void>
-  backup(path: string): Promise<void>
-  /** Waits for commits in flight. */
-  close(): Promise<void>
-}
+export * from './ports/records.ts'
 
 /* ---------- LedgerStore: the audit log's own durable place, beside the records. ---------- */
 
@@ -190,6 +80,27 @@ export interface FindAsk {
   readonly scanRecordsMax: number
 }
 
+/** Versions of all resources of a type. A version is given when `accept` takes it and the current version of its resource. */
+export interface VersionsAsk {
+  readonly type: string
+  readonly reach: Reach
+  /** Of a deleted row, the last content is judged. */
+  readonly accept: (row: Row, current: Row) => boolean
+  readonly order: 'newest' | 'oldest'
+  readonly after: Position | null
+  readonly limit: number
+  /** Written at or after `from` and before `before`, ms since 1970. */
+  readonly from: number
+  readonly before: number
+  /** Current at some time within, half-open. */
+  readonly at: { readonly from: number; readonly before: number } | null
+  /** Versions that `accept` takes and that were not current within `at`; past it: FhirError 422 too-costly. */
+  readonly scanRecordsMax: number
+}
+
+/** `more`: another version follows that would be given. */
+export interface VersionsFound { readonly found: readonly { readonly row: Row; readonly position: Position }[]; readonly more: boolean }
+
 /** `next`: position of the last row given, only when another row follows that `accept` confirms (a next link must not show hidden rows). */
 export interface Found { readonly rows: readonly Row[]; readonly next: Position | null }
 
@@ -203,6 +114,14 @@ export interface ResourceWrite {
   /** `resource` as JSON text. */
   readonly json: Uint8Array
   readonly updated: number
+}
+
+/** All live records that name a patient, newest first. Those that `accept` refuses count against no bound: they are the patient's own. */
+export interface PatientAsk {
+  readonly patient: string
+  readonly accept: (row: Row) => boolean
+  readonly after: Position | null
+  readonly limit: number
 }
 
 /** What a write became, for the ledger: the hash binds the sealed record (rollback of clinical data is found). */
@@ -229,6 +148,8 @@ export interface ResourceStore {
   find(ask: FindAsk): Promise<Found>
   /** Where a stored row stands in the order of `find`. */
   position(row: Row): Position
+  findVersions(ask: VersionsAsk): Promise<VersionsFound>
+  findOfPatient(ask: PatientAsk): Promise<Found>
   /** Current version of a criteria lock (0 = never taken). */
   lockVersion(criteria: string): Promise<number>
   /** Compartment patients that a resource would have, its targets looked up in `staged` first. */
@@ -265,16 +186,22 @@ export interface SearchAsk {
 export interface Seens<Place> { readonly rows: readonly Seen[]; readonly next: Place | null; readonly previous: Place | null }
 export interface SortedAsk extends Omit<SearchAsk, 'order' | 'after'> { readonly keys: readonly SortKey[]; readonly after: SortPlace | null }
 
+/** Fields as in VersionsAsk. */
+export type HistoryAsk = Pick<VersionsAsk, 'order' | 'after' | 'limit' | 'from' | 'at'>
+
 export interface GuardedStore {
   readonly [guarded]: true
   /** Identifies the caller's policy: page links are bound to it. */
   readonly fingerprint: string
+  /** The caller may delete all that criteria match, and not only the one. */
+  readonly deleteMany: boolean
   /** FhirError 403 where the caller's scopes or role refuse the right for the whole type. */
   require(type: string, right: Right): void
   /** Undefined for what is absent and for what the caller may not see; a deleted row is given with `row.deleted`. */
   read(ref: Ref): Promise<Seen | undefined>
   version(ref: Ref, version: number): Promise<Seen | undefined>
-  history(ref: Ref, before: number | null, limit: number): Promise<readonly Seen[]>
+  /** Versions of one resource, of a type, or of all types that the caller may read. Undefined: no such resource for this caller. */
+  history(of: Ref | string | null, ask: HistoryAsk): Promise<{ readonly rows: readonly Seen[]; readonly next: Position | null } | undefined>
   search(ask: SearchAsk): Promise<Seens<Position>>
   /** Several searches as one, merged by time: all of one order, place and limit, none of AuditEvents. */
   searchAll(asks: readonly SearchAsk[]): Promise<Seens<Position>>
@@ -287,10 +214,21 @@ export interface GuardedStore {
   count(ask: SearchAsk, max: number): Promise<{ readonly count: number; readonly more: boolean }>
   /** The filter with its chains and `_has` replaced by clauses over the rows that the caller sees, for what is not stored yet. */
   resolve(type: string, filter: Filter): Promise<Filter>
+  /** All of a patient that the caller may search and that `keep` takes, of every type, newest first. */
+  ofPatient(ask: Omit<PatientAsk, 'accept'> & { readonly keep: (seen: Seen) => boolean }): Promise<{ readonly rows: readonly Seen[]; readonly next: Position | null }>
+  /** The live rows among these that the caller may read and that `keep` takes. */
+  readAll(refs: readonly Ref[], keep: (seen: Seen) => boolean): Promise<readonly Seen[]>
+  /** Some of all rows that match; only those are disclosed. More than `scanRecordsMax` matches: FhirError 422 too-costly. */
+  choose(ask: Omit<SearchAsk, 'after' | 'limit'>, among: (rows: readonly Seen[]) => readonly Seen[]): Promise<readonly Seen[]>
   /** Stages a new resource under a fresh id, or under `id` where a transaction has already given it one. */
   create(resource: Resource, id?: string): Promise<Seen>
   /** Stages a new version. FhirError 404 where there is no such row for this caller and it may not create one; `ifMatch` mismatches are 412. */
   update(resource: Resource & { readonly id: string }, ifMatch: number | null): Promise<{ readonly seen: Seen; readonly created: boolean }>
+  /**
+   * Stages what `change` makes of the row as its caller sees it; hidden parts stay. Needs the rights to read and to update. FhirError 404
+   * where there is no such row for this caller, 410 where it is deleted, 412 where `ifMatch` is not its version.
+   */
+  patch(ref: Ref, ifMatch: number | null, change: (resource: Resource) => Resource): Promise<Seen>
   /** Stages a deletion; nothing happens to what is absent or hidden. */
   remove(ref: Ref, ifMatch: number | null): Promise<Row | undefined>
   /** The commit of this request takes this criteria's lock: two conditional writes of the same criteria cannot both go through. */

@@ -11,6 +11,8 @@ import { frozen, openedRows } from './opened-rows.ts'
 import { inReach } from './reach.ts'
 import { blindQuery } from './blind-query.ts'
 import { sealedCommit } from './sealed-commit.ts'
+import { findOfPatient } from './patient-find.ts'
+import { findVersions } from './version-find.ts'
 import type { SealedStoreOptions } from './sealed-options.ts'
 import type { FindAsk, Found, Position, ResourceStore, Row, Stored } from './ports.ts'
 import { StoreBroken } from './ports.ts'
@@ -54,6 +56,8 @@ export function sealedStore(options: SealedStoreOptions): ResourceStore {
     },
     find: (ask) => find(options, store, openRow, ask),
     position: ({ type, id, updated }) => ({ updated, key: ring.recordKey(type, id) }),
+    findOfPatient: (ask) => findOfPatient(options, openRow, ask),
+    findVersions: (ask) => findVersions(options, openRow, ask),
     async lockVersion(criteria) {
       return (await records.document(ring.documentName('lock', criteria)))?.version ?? 0
     },

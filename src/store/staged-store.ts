@@ -3,7 +3,7 @@
  * carries the versions that were read as its preconditions. The guard stands above it, so staged rows pass the same policy.
  */
 import { type Ref, refText, type Resource } from '../model/resource.ts'
-import type { FindAsk, Found, Position, ResourceCommit, ResourceStore, ResourceWrite, Row } from './ports.ts'
+import type { FindAsk, Found, PatientAsk, Position, ResourceCommit, ResourceStore, ResourceWrite, Row } from './ports.ts'
 import { derivedTargets } from '../search/compartment.ts'
 import { inReach } from './reach.ts'
 
@@ -46,6 +46,8 @@ export function stagedStore(store: ResourceStore, now: number, base: string): St
     versions: (ref, before, limit) => store.versions(ref, before, limit),
     find: (ask) => find(store, [...writes.values()].map(({ row }) => row), note, ask),
     position: (row) => store.position(row),
+    findOfPatient: (ask) => findOfPatient(store, [...writes.values()].map(({ row }) => row), note, ask),
+    findVersions: (ask) => store.findVersions(ask),
     lockVersion: (criteria) => store.lockVersion(criteria),
     async patientsOf(resource) {
       // Targets become preconditions: a record must not be written with the patients of a target that another commit moves meanwhile.
@@ -122,6 +124,16 @@ async function find(store: ResourceStore, staged: readonly Row[], note: (ref: Re
   const [first] = found.rows
   if (room === 0) return { rows: rows.reverse(), next: first === undefined ? null : { updated: first.updated, key: LAST_KEY } }
   return { rows: [...rows.reverse(), ...found.rows], next: found.next }
+}
+
+/** What is staged is newer than all that is stored. */
+async function findOfPatient(store: ResourceStore, staged: readonly Row[], note: (ref: Ref, row: Row) => void, ask: PatientAsk): Promise<Found> {
+  if (staged.length === 0) return noted(await store.findOfPatient(ask), note)
+  const hidden = new Set(staged.map(refText))
+  const own = staged.filter((row) => ask.after === null && !row.deleted && row.patients.includes(ask.patient) && ask.accept(row)).reverse()
+  const found = noted(await store.findOfPatient({ ...ask, accept: (row) => !hidden.has(refText(row)) && ask.accept(row) }), note)
+  const rows = [...own, ...found.rows]
+  return rows.length > ask.limit ? { rows: rows.slice(0, ask.limit), next: NO_POSITION } : { rows, next: found.next }
 }
 
 function noted(found: Found, note: (ref: Ref, row: Row) => void): Found {

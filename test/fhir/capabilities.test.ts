@@ -37,11 +37,11 @@ describe('the CapabilityStatement', () => {
     for (const each of resource) {
       const { type, conditionalCreate, conditionalRead, conditionalUpdate, conditionalDelete, readHistory, updateCreate, versioning } = each
       expect([type, conditionalCreate, conditionalRead, conditionalUpdate, conditionalDelete, readHistory, updateCreate, versioning])
-        .toEqual([type, true, 'full-support', true, type === 'AuditEvent' ? 'not-supported' : 'single', true, true, 'versioned-update'])
+        .toEqual([type, true, 'full-support', true, type === 'AuditEvent' ? 'not-supported' : 'multiple', true, true, 'versioned-update'])
       const codes = each.interaction.map((one: Json) => one.code)
-      expect([type, codes]).toEqual([type, ['read', 'vread', 'history-instance', 'search-type', 'create', 'update', ...(type === 'AuditEvent' ? [] : ['delete'])]])
+      expect([type, codes]).toEqual([type, ['read', 'vread', 'history-instance', 'history-type', 'search-type', 'create', 'update', ...(type === 'AuditEvent' ? [] : ['patch', 'delete'])]])
     }
-    expect(statement.rest[0].interaction).toEqual([{ code: 'transaction' }, { code: 'batch' }, { code: 'search-system' }])
+    expect(statement.rest[0].interaction).toEqual([{ code: 'history-system' }, { code: 'search-system' }, { code: 'transaction' }, { code: 'batch' }])
   })
 
   test('lists search parameters that all work, on every type', async () => {
@@ -119,9 +119,9 @@ describe('the CapabilityStatement', () => {
   })
 
   test('leaves out interactions that are refused', async () => {
-    for (const [method, path, status] of [['POST', 'Organization/x/_search', 404], ['GET', '_history', 404], ['GET', 'Patient/_history', 404], ['PATCH', 'Patient/x', 405],
-      ['DELETE', '', 405], ['PUT', '', 405], ['POST', 'Patient/x', 405], ['POST', 'Patient/$match', 404], ['GET', 'Patient/x/$everything', 404], ['GET', 'Organization/x/Observation', 404], ['GET', 'Shoe', 404]] as const) {
-      const reply = await server.ask(system, method, path, method === 'POST' || method === 'PUT' || method === 'PATCH' ? { body: patient('x') } : {})
+    for (const [method, path, status] of [['POST', 'Organization/x/_search', 404], ['DELETE', '', 405], ['PUT', '', 405], ['POST', 'Patient/x', 405], ['POST', 'Patient/$match', 404], ['GET', 'Patient/$everything', 404],
+      ['GET', 'Group/x/$everything', 404], ['GET', 'Patient/$lastn', 404], ['GET', 'Patient/x/$meta-add', 405], ['GET', '$meta', 404], ['GET', 'Organization/x/Observation', 404], ['GET', 'Shoe', 404]] as const) {
+      const reply = await server.ask(system, method, path, method === 'POST' || method === 'PUT' ? { body: patient('x') } : {})
       expect([method, path, refusal(reply)[0]]).toEqual([method, path, status])
     }
   })

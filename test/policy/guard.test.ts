@@ -21,6 +21,7 @@ const store = {
   versions: async (ref) => rows.filter(({ id }) => id === ref.id),
   find: async (ask) => ({ rows: (await Promise.all(rows.map(async (each) => [each, await ask.accept(each)] as const))).filter(([, yes]) => yes === true).map(([each]) => each), next: null }),
   position: (each) => ({ updated: each.updated, key: Uint8Array.from(Buffer.from(each.id)) }),
+  findVersions: async (ask) => ({ found: rows.filter((row) => ask.accept(row, row)).map((row) => ({ row, position: { updated: row.updated, key: new Uint8Array(20) } })), more: false }),
   lockVersion: async () => 0,
   patientsOf: async (resource) => [(resource as { subject?: { reference: string } }).subject?.reference.split('/')[1] ?? ''].filter((id) => id !== '')
 } as Partial<ResourceStore> as ResourceStore
@@ -28,16 +29,19 @@ const store = {
 const guarded = async (scope: string): Promise<GuardedStore> =>
   guard(stagedStore(store, 0, BASE), await policyOf({ scope, patient: 'a', fhirUser: 'Patient/a' }), { base: BASE, now: 0, newId: () => 'new', scanRecordsMax: 10, chainMatchesMax: 10, sortRecordsMax: 10, includedRecordsMax: 10 })
 const search = { type: 'Observation', filter: parseCriteria('Observation', 'status=final', { base: BASE, countMax: 1, countDefault: 1, orValuesMax: 1, lenient: false }), codes: ['status'], order: 'newest', after: null, limit: 10 } as const
+const versions = { order: 'newest', after: null, limit: 5, from: 0, at: null } as const
 const ref = { type: 'Observation', id: 'of-a' }
 const content = { ...rows[0]!.resource(), id: 'of-a' }
 const SUBSETTED = { meta: { tag: [{ system: 'http://terminology.hl7.org/CodeSystem/v3-ObservationValue', code: 'SUBSETTED' }] } }
 
 describe('a right that the caller lacks is 403 at each of its doors', () => {
   const doors: readonly (readonly [string, string, (store: GuardedStore) => Promise<unknown>])[] = [
-    ['r', 'read', (each) => each.read(ref)], ['r', 'version', (each) => each.version(ref, 1)], ['r', 'history', (each) => each.history(ref, null, 5)],
+    ['r', 'read', (each) => each.read(ref)], ['r', 'version', (each) => each.version(ref, 1)], ['r', 'history', (each) => each.history(ref, versions)],
+    ['r', 'history of the type', (each) => each.history('Observation', versions)], ['r', 'history of the system', (each) => each.history(null, versions)],
     ['s', 'search', (each) => each.search(search)], ['s', 'search for all', (each) => each.search({ ...search, filter: { kind: 'all' }, codes: [] })], ['s', 'count', (each) => each.count(search, 10)],
     ['s', 'searchAll', (each) => each.searchAll([search])], ['s', 'sorted', (each) => each.sorted({ ...search, keys: [], after: null })],
     ['s', 'resolve', (each) => each.resolve('Patient', { kind: 'has', param: searchParam('Observation', 'patient')!, of: search.filter })],
+    ['s', 'choose', (each) => each.choose(search, (all) => all)],
     ['c', 'create', (each) => each.create(content)], ['u', 'update', (each) => each.update(content, null)], ['d', 'remove', (each) => each.remove(ref, null)]
   ]
   test.each(doors)('%s: %s', async (right, _name, ask) => {
@@ -49,7 +53,7 @@ describe('a right that the caller lacks is 403 at each of its doors', () => {
 
 test('rows of others are neither given nor counted, and none is disclosed', async () => {
   const each = await guarded('patient/*.cruds')
-  expect([await each.read({ type: 'Observation', id: 'of-b' }), await each.version({ type: 'Observation', id: 'of-b' }, 1), await each.history({ type: 'Observation', id: 'of-b' }, null, 5)]).toEqual([undefined, undefined, []])
+  expect([await each.read({ type: 'Observation', id: 'of-b' }), await each.version({ type: 'Observation', id: 'of-b' }, 1), await each.history({ type: 'Observation', id: 'of-b' }, versions)]).toEqual([undefined, undefined, undefined])
   expect((await each.count(search, 10)).count).toBe(1)
   expect(each.disclosed()).toEqual([])
   expect((await each.search(search)).rows.map((seen) => seen.row.id)).toEqual(['of-a'])

@@ -50,7 +50,7 @@ function entryRequest(
   const where = `Bundle.entry[${entry.index}].request`
   const { url } = entry.line
   if (typeof url !== 'string' || url === '') return fault(400, 'required', 'An entry needs request.url', `${where}.url`)
-  if (!/^(GET|HEAD|POST|PUT|DELETE)$/.test(entry.method)) return fault(400, 'not-supported', 'An entry is a GET, HEAD, POST, PUT or DELETE', `${where}.method`)
+  if (!/^(GET|HEAD|POST|PUT|PATCH|DELETE)$/.test(entry.method)) return fault(400, 'not-supported', 'An entry is a GET, HEAD, POST, PUT, PATCH or DELETE', `${where}.method`)
   const relative = url.startsWith(`${base}/`) ? url.slice(base.length) : url.startsWith('/') ? url : `/${url}`
   if (/^\/[A-Za-z][A-Za-z0-9+.-]*:/.test(relative)) return fault(400, 'value', 'The URL of an entry is not one of this server', `${where}.url`)
   const [path = '', query = ''] = split(relative, '?')
@@ -59,8 +59,8 @@ function entryRequest(
     if (routed.interaction === 'batch' || routed.interaction === 'transaction' || routed.interaction === 'capabilities') {
       return fault(400, 'not-supported', 'An entry names a resource or a type', `${where}.url`)
     }
-    if (entry.resource !== undefined && routed.interaction !== 'create' && routed.interaction !== 'update') {
-      return fault(400, 'invalid', 'Only a create or an update carries a resource', `Bundle.entry[${entry.index}].resource`)
+    if (entry.resource !== undefined && !(CARRYING.has(routed.interaction) && entry.method !== 'GET' && entry.method !== 'HEAD')) {
+      return fault(400, 'invalid', 'Only a create, an update, a patch or a posted operation carries a resource', `Bundle.entry[${entry.index}].resource`)
     }
     const headers = {
       ...text('ifMatch', entry.line.ifMatch), ...text('ifNoneMatch', entry.line.ifNoneMatch), ...text('ifNoneExist', entry.line.ifNoneExist),
@@ -72,6 +72,9 @@ function entryRequest(
     throw error
   }
 }
+
+/** Interactions whose entry has a resource. */
+const CARRYING: ReadonlySet<string> = new Set(['create', 'update', 'patch', 'operation'])
 
 function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)

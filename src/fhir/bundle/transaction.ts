@@ -1,15 +1,17 @@
 /**
- * A transaction: all entries or none, in the specification's order (DELETE, POST, PUT, GET), staged on one guarded store and ended by
+ * A transaction: all entries or none, in the specification's order (DELETE, POST, PUT and PATCH, GET), staged on one guarded store and ended by
  * one commit whose preconditions are the versions that were read (https://hl7.org/fhir/R4/http.html#trules).
  */
 import { fault, FhirError } from '../../model/errors.ts'
 import type { FhirRequest, FhirResponse } from '../../model/interaction.ts'
-import { type Ref, refText } from '../../model/resource.ts'
+import { type Ref, refText, type Resource } from '../../model/resource.ts'
 import { derivedTargets } from '../../search/compartment.ts'
-import { conditionalMatch, criteriaOf } from '../conditional.ts'
+import { conditionalMatch, criteriaOf, matchesToDelete } from '../conditional.ts'
 import { type Exchange, preferred } from '../exchange.ts'
 import { interactionOf } from '../interactions/index.ts'
 import { writeReply } from '../interactions/write.ts'
+import { operationOf } from '../operations/index.ts'
+import { validateResource } from '../validate/validate.ts'
 import { type Draft, draft } from './drafts.ts'
 import { type Entry, entriesOf } from './entries.ts'
 import { conditionalReferences, linkConditional, linkEntries, resolveConditional } from './references.ts'
@@ -23,8 +25,13 @@ export async function transaction(exchange: Exchange, bundle: readonly unknown[]
   const drafts: Draft[] = []
   for (const entry of [...by(entries, 'create'), ...by(entries, 'update')]) drafts.push(await atEntry(entry, () => draft(exchange, entry, drafts)))
   for (const { entry, ref, resource } of drafts) if (resource !== null) noteWritten(written, ref, entry)
-  await link(exchange, drafts)
+  const patches = by(entries, 'patch')
+  const changing = by(entries, 'operation').filter(changesState)
+  for (const entry of [...patches, ...changing]) if ((entry.request as FhirRequest).id !== null) noteWritten(written, placeOf(entry), entry)
+  const places = await link(exchange, drafts)
   for (const item of inWritingOrder(drafts, exchange.site.base)) responses[item.entry.index] = await atEntry(item.entry, () => write(exchange, item))
+  for (const entry of patches) responses[entry.index] = await atEntry(entry, () => patch(exchange, entry, places, written))
+  for (const entry of changing) responses[entry.index] = await atEntry(entry, () => runEntry(exchange, entry.request as FhirRequest, entry.method))
   for (const entry of entries) responses[entry.index] ??= await atEntry(entry, () => runEntry(exchange, entry.request as FhirRequest, entry.method))
   return responses
 }
@@ -48,13 +55,35 @@ async function remove(exchange: Exchange, entry: Entry, written: Set<string>): P
   if (request.id !== null) noteWritten(written, { type, id: request.id }, entry)
   else {
     exchange.guarded.require(type, 'd')
-    const match = await conditionalMatch(exchange, type, criteriaOf(request))
-    if (match !== null) noteWritten(written, match.row, entry)
+    for (const match of await matchesToDelete(exchange, type, criteriaOf(request))) noteWritten(written, match.row, entry)
   }
   return runEntry(exchange, request, entry.method)
 }
 
-async function link(exchange: Exchange, drafts: readonly Draft[]): Promise<void> {
+function changesState({ request }: Entry): boolean {
+  const { operation, type } = request as FhirRequest
+  return operationOf(operation ?? '', type)?.affectsState ?? false
+}
+
+const placeOf = ({ request }: Entry): Ref => ({ type: (request as FhirRequest).type!, id: (request as FhirRequest).id! })
+
+/** Patches run on what the bundle has staged. The values of a FHIRPath Patch may link to other entries. */
+async function patch(exchange: Exchange, entry: Entry, places: ReadonlyMap<string, Ref>, written: Set<string>): Promise<FhirResponse> {
+  const given = briefly(entry.request as FhirRequest)
+  let { body, id } = given
+  if (id === null) {
+    const match = await conditionalMatch(exchange, given.type!, criteriaOf(given))
+    if (match !== null) noteWritten(written, match.row, entry)
+    id = match?.row.id ?? null
+  }
+  if (body !== null && 'resource' in body && (body.resource as Partial<Resource>).resourceType === 'Parameters') {
+    body = { resource: linkEntries(validateResource(body.resource, 'Parameters'), places, entry.fullUrl) }
+  }
+  return runEntry(exchange, { ...given, ...(id === null ? {} : { id, params: [] }), body }, entry.method)
+}
+
+/** Links entries to each other; the places that they were given, by fullUrl. */
+async function link(exchange: Exchange, drafts: readonly Draft[]): Promise<ReadonlyMap<string, Ref>> {
   const places = new Map<string, Ref>()
   for (const { entry, ref } of drafts) {
     if (entry.fullUrl === null) continue
@@ -72,6 +101,7 @@ async function link(exchange: Exchange, drafts: readonly Draft[]): Promise<void>
     }
     if (conditional.length > 0) item.resource = linkConditional(item.resource, resolved)
   }
+  return places
 }
 
 /** What takes its patients from other resources of the bundle is staged after them, at any depth and in any order of the entries. */
@@ -94,9 +124,11 @@ function inWritingOrder(drafts: readonly Draft[], base: string): readonly Draft[
 }
 
 /** Answers are short unless `Prefer` asks for more. */
+const briefly = (given: FhirRequest): FhirRequest =>
+  ({ ...given, headers: { ...given.headers, prefer: preferred(given) === null ? 'return=minimal' : given.headers.prefer! } })
+
 async function write(exchange: Exchange, { entry, ref, resource, found, isNew }: Draft): Promise<FhirResponse> {
-  const given = entry.request as FhirRequest
-  const request: FhirRequest = { ...given, headers: { ...given.headers, prefer: preferred(given) === null ? 'return=minimal' : given.headers.prefer! } }
+  const request = briefly(entry.request as FhirRequest)
   if (resource === null) {
     const seen = found ?? (await exchange.guarded.read(ref))
     if (seen === undefined) throw fault(403, 'forbidden', 'What matches the criteria is not for this caller to read')

@@ -1,33 +1,35 @@
-/** Instance history (https://hl7.org/fhir/R4/http.html#history). */
+/** History of an instance, of a type and of the whole system (https://hl7.org/fhir/R4/http.html#history). */
 import { fault, notFound } from '../../model/errors.ts'
-import type { FhirRequest } from '../../model/interaction.ts'
+import type { FhirRequest, FhirResponse, Interaction } from '../../model/interaction.ts'
 import { refText } from '../../model/resource.ts'
-import type { Seen } from '../../store/ports.ts'
-import { allowParams, type Exchange, type InteractionDefinition, openPage, pageToken } from '../exchange.ts'
+import { dateRange } from '../../search/types/date-text.ts'
+import type { HistoryAsk, Position, Seen } from '../../store/ports.ts'
+import { allowParams, type Exchange, type InteractionDefinition, openPosition, pageToken } from '../exchange.ts'
 import { etag, FHIR_JSON, isPretty, JsonPieces } from '../reply.ts'
 
-export const historyInstance: InteractionDefinition = {
-  code: 'history-instance',
-  right: 'r',
-  async run(exchange) {
-    const { request, guarded, site } = exchange
-    const ref = { type: request.type!, id: request.id! }
-    const path = `${refText(ref)}/_history`
-    allowParams(request, ['_format', '_pretty', '_count', '_since', '_page'])
-    const { params, before } = pageOf(exchange, path)
-    const count = Math.min(site.bounds.countMax, countOf(params) ?? site.bounds.countDefault)
-    const since = sinceOf(params)
-    const versions = await guarded.history(ref, before, count + 1)
-    if (versions.length === 0 && before === null) throw notFound()
-    const rows = versions.slice(0, count).filter((seen) => seen.row.updated >= since)
-    const last = versions[count - 1]
-    const more = versions.slice(count).some((seen) => seen.row.updated >= since)
-    const links = [{ relation: 'self', url: `${site.base}/${path}${params.length === 0 ? '' : `?${new URLSearchParams(params.map(([name, value]) => [name, value]))}`}` }]
-    if (more && last !== undefined) links.push({ relation: 'next', url: `${site.base}/${path}?_page=${pageToken(exchange, path, params, { updated: last.row.version, key: new Uint8Array(0) })}` })
-    const pieces = new JsonPieces().text(`{"resourceType":"Bundle","type":"history","link":${JSON.stringify(links)}`)
-    rows.forEach((seen, index) => writeEntry(pieces.text(index === 0 ? ',"entry":[' : ','), site.base, seen))
-    return { status: 200, headers: { 'content-type': FHIR_JSON }, body: pieces.text(rows.length === 0 ? '}' : ']}').done(isPretty(request)) }
-  }
+const history = (code: Interaction): InteractionDefinition => ({ code, right: 'r', run })
+
+export const historyInstance = history('history-instance')
+export const historyType = history('history-type')
+export const historySystem = history('history-system')
+
+const ASKED = ['_count', '_since', '_at', '_sort']
+
+async function run(exchange: Exchange): Promise<FhirResponse> {
+  const { request, guarded, site } = exchange
+  const { type, id } = request
+  const path = [type, id, '_history'].filter((part) => part !== null).join('/')
+  allowParams(request, ['_format', '_pretty', '_page', ...ASKED])
+  const { params, after } = pageOf(exchange, path)
+  const of = type === null ? null : id === null ? type : { type, id }
+  const limit = Math.min(site.bounds.countMax, countOf(params) ?? site.bounds.countDefault)
+  const found = await guarded.history(of, { order: orderOf(params), after, limit, from: sinceOf(params), at: atOf(params) })
+  if (found === undefined) throw notFound()
+  const links = [{ relation: 'self', url: `${site.base}/${path}${params.length === 0 ? '' : `?${new URLSearchParams(params.map(([name, value]) => [name, value]))}`}` }]
+  if (found.next !== null) links.push({ relation: 'next', url: `${site.base}/${path}?_page=${pageToken(exchange, path, params, found.next)}` })
+  const pieces = new JsonPieces().text(`{"resourceType":"Bundle","type":"history","link":${JSON.stringify(links)}`)
+  found.rows.forEach((seen, index) => writeEntry(pieces.text(index === 0 ? ',"entry":[' : ','), site.base, seen))
+  return { status: 200, headers: { 'content-type': FHIR_JSON }, body: pieces.text(found.rows.length === 0 ? '}' : ']}').done(isPretty(request)) }
 }
 
 function writeEntry(pieces: JsonPieces, base: string, seen: Seen): void {
@@ -41,26 +43,43 @@ function writeEntry(pieces: JsonPieces, base: string, seen: Seen): void {
   pieces.text(`,"request":${JSON.stringify({ method, url })},"response":${JSON.stringify(response)}}`)
 }
 
-/** The position of a history page is the version before which it goes on. */
-function pageOf(exchange: Exchange, path: string): { params: FhirRequest['params']; before: number | null } {
+/** A page link carries what was asked; nothing but the output format may stand beside it. */
+function pageOf(exchange: Exchange, path: string): { params: FhirRequest['params']; after: Position | null } {
+  const asked = exchange.request.params.filter(([name]) => ASKED.includes(name))
   const token = exchange.request.params.find(([name]) => name === '_page')
-  if (token === undefined) return { params: exchange.request.params.filter(([name]) => name === '_count' || name === '_since'), before: null }
-  if (exchange.request.params.some(([name]) => name === '_count' || name === '_since')) throw fault(400, 'invalid', "'_page' stands alone")
-  const { params, after } = openPage(exchange, token[1], path)
-  return { params, before: after.updated }
+  if (token === undefined) return { params: asked, after: null }
+  if (asked.length > 0) throw fault(400, 'invalid', "'_page' stands alone")
+  return openPosition(exchange, token[1], path)
 }
 
+const valueOf = (params: FhirRequest['params'], name: string): string | undefined => params.find(([each]) => each === name)?.[1]
+
 function countOf(params: FhirRequest['params']): number | null {
-  const text = params.find(([name]) => name === '_count')?.[1]
+  const text = valueOf(params, '_count')
   if (text === undefined) return null
   if (!/^[1-9][0-9]{0,5}$/.test(text)) throw fault(400, 'value', "'_count' is a positive integer")
   return Number(text)
 }
 
 function sinceOf(params: FhirRequest['params']): number {
-  const text = params.find(([name]) => name === '_since')?.[1]
+  const text = valueOf(params, '_since')
   if (text === undefined) return 0
   const at = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/.test(text) ? Date.parse(text) : Number.NaN
   if (Number.isNaN(at)) throw fault(400, 'value', "'_since' is an instant with a time zone")
   return at
+}
+
+function atOf(params: FhirRequest['params']): HistoryAsk['at'] {
+  const text = valueOf(params, '_at')
+  if (text === undefined) return null
+  const range = dateRange(text)
+  if (range === null) throw fault(400, 'value', "'_at' is a date or a time")
+  return range
+}
+
+function orderOf(params: FhirRequest['params']): HistoryAsk['order'] {
+  const text = valueOf(params, '_sort')
+  if (text === undefined || text === '-_lastUpdated') return 'newest'
+  if (text !== '_lastUpdated') throw fault(400, 'not-supported', "'_sort' of a history is _lastUpdated or -_lastUpdated")
+  return 'oldest'
 }

@@ -8,7 +8,7 @@ import { and, type Query } from '../../search/query.ts'
 import type { SortPlace } from '../../search/sort.ts'
 import type { GuardedStore, Position, SearchAsk, Seen, Seens } from '../../store/ports.ts'
 import { type Exchange, type InteractionDefinition, lenient, openPage, type PageLink, type Place } from '../exchange.ts'
-import { type Page, searchset } from '../searchset.ts'
+import { type Page, searchPage } from '../searchset.ts'
 import { checkElements } from '../subset.ts'
 
 export const searchType: InteractionDefinition = {
@@ -21,7 +21,7 @@ export const searchType: InteractionDefinition = {
     const path = request.compartment === undefined ? type : `${refText(request.compartment)}/${type}`
     const { params, after, back } = pageOf(exchange, path)
     const query = queryOf(exchange, type, params)
-    return searchset(exchange, path, query, await pageFor(exchange, query, after, back))
+    return searchPage(exchange, path, query, await pageFor(exchange, query, after, back))
   }
 }
 
@@ -46,11 +46,11 @@ export const searchSystem: InteractionDefinition = {
       return sum
     }
     const isLater = after !== null
-    if (first.summary === 'count' || first.count === 0) return searchset(exchange, path, query, { ...NOTHING, isLater, total: await total() })
+    if (first.summary === 'count' || first.count === 0) return searchPage(exchange, path, query, { ...NOTHING, isLater, total: await total() })
     const found = asks.length === 1 ? await guarded.search(asks[0]!) : await guarded.searchAll(asks)
     const isWhole = !isLater && found.next === null
     const sum = first.total === 'none' ? null : isWhole ? found.rows.length : first.total === 'accurate' ? await total() : null
-    return searchset(exchange, path, query, { ...found, isLater, total: sum, included: await included(exchange, query, found.rows) })
+    return searchPage(exchange, path, query, { ...found, isLater, total: sum, included: await included(exchange, query, found.rows) })
   }
 }
 

@@ -4,7 +4,7 @@ import type { FhirResponse } from '../../model/interaction.ts'
 import { refText, type Resource } from '../../model/resource.ts'
 import type { Seen } from '../../store/ports.ts'
 import { resourceIn } from '../body.ts'
-import { conditionalMatch, criteriaOf } from '../conditional.ts'
+import { conditionalMatch, criteriaOf, matchesToDelete } from '../conditional.ts'
 import { allowParams, type Exchange, ifMatchVersion, type InteractionDefinition, preferred } from '../exchange.ts'
 import { jsonReply, resourceReply, rowHeaders } from '../reply.ts'
 
@@ -80,9 +80,9 @@ export const remove: InteractionDefinition = {
       allowParams(request, ['_format', '_pretty'])
       await guarded.remove({ type, id: request.id }, ifMatch)
     } else {
-      const match = await conditionalMatch(exchange, type, criteriaOf(request))
-      if (match !== null) await guarded.remove({ type, id: match.row.id }, ifMatch)
-      else if (ifMatch !== null) throw preconditionFailed()
+      const matches = await matchesToDelete(exchange, type, criteriaOf(request))
+      for (const { row } of matches) await guarded.remove({ type, id: row.id }, ifMatch)
+      if (matches.length === 0 && ifMatch !== null) throw preconditionFailed()
     }
     return { status: 204, headers: {}, body: null }
   }
