@@ -133,6 +133,8 @@ export interface ResourceCommit {
   readonly expect: readonly { readonly ref: Ref; readonly version: number }[]
   /** Normalised criteria of conditional interactions (`type?criteria`): each is locked by a document. */
   readonly locks: readonly { readonly criteria: string; readonly version: number }[]
+  /** Stored resources whose patients a write takes for its own, each with its `moves` from before those were read. */
+  readonly follows: readonly { readonly ref: Ref; readonly moves: number }[]
   /** The caller may change patients of a resource. */
   readonly move: boolean
   /** Makes the sealed ledger entry of this commit. */
@@ -152,6 +154,8 @@ export interface ResourceStore {
   findOfPatient(ask: PatientAsk): Promise<Found>
   /** Current version of a criteria lock (0 = never taken). */
   lockVersion(criteria: string): Promise<number>
+  /** How often the resource has got other patients without a new version, because what it hangs on moved. */
+  moves(ref: Ref): Promise<number>
   /** Compartment patients that a resource would have, its targets looked up in `staged` first. */
   patientsOf(resource: Resource, staged: (ref: Ref) => readonly string[] | undefined): Promise<readonly string[]>
   commit(commit: ResourceCommit): Promise<{ readonly kind: 'done'; readonly written: readonly Written[] } | { readonly kind: 'conflict' }>

@@ -27,6 +27,7 @@ export function stagedStore(store: ResourceStore, now: number, base: string): St
   const writes = new Map<string, { write: ResourceWrite; row: Row; replaced: Row | undefined }>()
   const reads = new Map<string, { ref: Ref; version: number }>()
   const locks = new Map<string, number>()
+  const follows = new Map<string, { ref: Ref; moves: number }>()
   const note = (ref: Ref, row: Row | undefined): void => {
     if (!reads.has(refText(ref))) reads.set(refText(ref), { ref, version: row?.version ?? 0 })
   }
@@ -49,11 +50,11 @@ export function stagedStore(store: ResourceStore, now: number, base: string): St
     findOfPatient: (ask) => findOfPatient(store, [...writes.values()].map(({ row }) => row), note, ask),
     findVersions: (ask) => store.findVersions(ask),
     lockVersion: (criteria) => store.lockVersion(criteria),
+    moves: (ref) => store.moves(ref),
     async patientsOf(resource) {
       // Targets become preconditions: a record must not be written with the patients of a target that another commit moves meanwhile.
       const targets = derivedTargets(resource, base)
-      const rows = targets.length === 0 ? [] : await self.read(targets)
-      const known = new Map(targets.map((ref, index) => [refText(ref), rows[index]?.patients ?? []]))
+      const known = new Map(targets.length === 0 ? [] : (await follow(targets)).map((row, index) => [refText(targets[index]!), row?.patients ?? []]))
       return store.patientsOf(resource, (ref) => known.get(refText(ref)))
     },
     stage({ current, content, deleted, patients }) {
@@ -84,11 +85,21 @@ export function stagedStore(store: ResourceStore, now: number, base: string): St
       const expect = [...reads.entries()].filter(([key]) => !writes.has(key)).map(([, read]) => read)
       return store.commit({
         writes: [...writes.values()].map(({ write }) => write), expect, move, audit,
-        locks: [...locks].map(([criteria, version]) => ({ criteria, version }))
+        locks: [...locks].map(([criteria, version]) => ({ criteria, version })),
+        follows: [...follows].filter(([key]) => !writes.has(key)).map(([, followed]) => followed)
       })
     }
   }
   return self
+
+  /** Rows that a write takes its patients from. One that itself hangs on another gets new ones without a new version, so its moves are noted before it is read. */
+  async function follow(targets: readonly Ref[]): Promise<readonly (Row | undefined)[]> {
+    const rows = await self.read(targets)
+    const stored = targets.filter((ref, index) => rows[index] !== undefined && !writes.has(refText(ref)))
+    if (stored.length === 0) return rows
+    for (const ref of stored) if (!follows.has(refText(ref))) follows.set(refText(ref), { ref, moves: await store.moves(ref) })
+    return self.read(targets)
+  }
 }
 
 /** versionId and lastUpdated are ours; the rest of meta is the client's. */
