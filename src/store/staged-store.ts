@@ -15,6 +15,7 @@ export interface StagedStore extends Omit<ResourceStore, 'commit' | 'patientsOf'
   lock(criteria: string): Promise<void>
   /** Somebody else has written by one of the criteria since: what was read before and after may not agree. */
   overtaken(): Promise<boolean>
+  isStaged(ref: Ref): boolean
   stagedRows(): readonly Row[]
   /** What the staged rows replace. */
   replacedRows(): readonly Row[]
@@ -27,7 +28,7 @@ export function stagedStore(store: ResourceStore, now: number, base: string): St
   const writes = new Map<string, { write: ResourceWrite; row: Row; replaced: Row | undefined }>()
   const reads = new Map<string, { ref: Ref; version: number }>()
   const locks = new Map<string, number>()
-  const follows = new Map<string, { ref: Ref; moves: number }>()
+  const follows: Follows = new Map()
   const note = (ref: Ref, row: Row | undefined): void => {
     if (!reads.has(refText(ref))) reads.set(refText(ref), { ref, version: row?.version ?? 0 })
   }
@@ -54,7 +55,7 @@ export function stagedStore(store: ResourceStore, now: number, base: string): St
     async patientsOf(resource) {
       // Targets become preconditions: a record must not be written with the patients of a target that another commit moves meanwhile.
       const targets = derivedTargets(resource, base)
-      const known = new Map(targets.length === 0 ? [] : (await follow(targets)).map((row, index) => [refText(targets[index]!), row?.patients ?? []]))
+      const known = new Map(targets.length === 0 ? [] : (await followed(self, targets, follows)).map((row, index) => [refText(targets[index]!), row?.patients ?? []]))
       return store.patientsOf(resource, (ref) => known.get(refText(ref)))
     },
     stage({ current, content, deleted, patients }) {
@@ -76,6 +77,7 @@ export function stagedStore(store: ResourceStore, now: number, base: string): St
       for (const [criteria, version] of locks) if ((await store.lockVersion(criteria)) !== version) return true
       return false
     },
+    isStaged: (ref) => writes.has(refText(ref)),
     stagedRows: () => [...writes.values()].map(({ row }) => row),
     replacedRows: () => [...writes.values()].flatMap(({ replaced }) => replaced ?? []),
     get clean() {
@@ -91,15 +93,17 @@ export function stagedStore(store: ResourceStore, now: number, base: string): St
     }
   }
   return self
+}
 
-  /** Rows that a write takes its patients from. One that itself hangs on another gets new ones without a new version, so its moves are noted before it is read. */
-  async function follow(targets: readonly Ref[]): Promise<readonly (Row | undefined)[]> {
-    const rows = await self.read(targets)
-    const stored = targets.filter((ref, index) => rows[index] !== undefined && !writes.has(refText(ref)))
-    if (stored.length === 0) return rows
-    for (const ref of stored) if (!follows.has(refText(ref))) follows.set(refText(ref), { ref, moves: await store.moves(ref) })
-    return self.read(targets)
-  }
+type Follows = Map<string, { readonly ref: Ref; readonly moves: number }>
+
+/** Rows that a write takes its patients from. One that itself hangs on another gets new ones without a new version, so its moves are noted before it is read. */
+async function followed(store: StagedStore, targets: readonly Ref[], follows: Follows): Promise<readonly (Row | undefined)[]> {
+  const rows = await store.read(targets)
+  const stored = targets.filter((ref, index) => rows[index] !== undefined && !store.isStaged(ref))
+  if (stored.length === 0) return rows
+  for (const ref of stored) if (!follows.has(refText(ref))) follows.set(refText(ref), { ref, moves: await store.moves(ref) })
+  return store.read(targets)
 }
 
 /** versionId and lastUpdated are ours; the rest of meta is the client's. */
