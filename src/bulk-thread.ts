@@ -8,6 +8,7 @@ import { openSystem } from './system.ts'
 const { config, writers, slot } = workerData as BulkStart
 const port = parentPort!
 const system = await openSystem({ config, writers, slot })
+port.postMessage({ kind: 'ready' } satisfies BulkAnswer)
 
 // One request at a time; the port keeps the others in order.
 let turn: Promise<void> = Promise.resolve()

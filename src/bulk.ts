@@ -26,7 +26,11 @@ export function openBulk(system: System, slot: string): Bulk {
     const started = new Worker(new URL('./bulk-thread.ts', import.meta.url), {
       workerData: { config: system.config, writers, slot } satisfies BulkStart, transferList: writers === null ? [] : [writers.store, writers.ledger]
     })
+    // A thread that cannot open its stores is given up: its requests are answered, and the next one starts another.
+    const late = setTimeout(() => { if (worker === started) gone() }, system.config.timeouts.bulkStartMs)
     started.on('message', (answer: BulkAnswer) => {
+      clearTimeout(late)
+      if (answer.kind === 'ready') return
       const asked = waiting.get(answer.number)
       waiting.delete(answer.number)
       system.forgetPanels()
@@ -35,7 +39,10 @@ export function openBulk(system: System, slot: string): Bulk {
       else asked?.reject(answer.unavailable ? new StoreUnavailable(answer.name) : new Error(answer.name))
     })
     const gone = (): void => {
+      clearTimeout(late)
+      if (worker !== started) return
       worker = null
+      void started.terminate()
       for (const { reject } of waiting.values()) reject(new FhirError(503, [{ severity: 'error', code: 'transient', diagnostics: 'The worker for large requests stopped; ask again' }], { headers: { 'retry-after': '5' } }))
       waiting.clear()
     }

@@ -57,6 +57,7 @@ export interface Timeouts {
   readonly writeStallMs: number
   readonly keepAliveMs: number
   readonly drainMs: number
+  readonly bulkStartMs: number
   readonly readyMs: number
 }
 
@@ -99,7 +100,8 @@ const boundsOf = (raw: Raw): Bounds => ({
 
 const timeoutsOf = (raw: Raw): Timeouts => ({
   headersMs: raw.TIMEOUT_HEADERS_MS, bodyMs: raw.TIMEOUT_BODY_MS, writeStallMs: raw.TIMEOUT_WRITE_STALL_MS,
-  keepAliveMs: raw.TIMEOUT_KEEP_ALIVE_MS, drainMs: raw.TIMEOUT_DRAIN_MS, readyMs: raw.TIMEOUT_READY_MS
+  keepAliveMs: raw.TIMEOUT_KEEP_ALIVE_MS, drainMs: raw.TIMEOUT_DRAIN_MS, readyMs: raw.TIMEOUT_READY_MS,
+  bulkStartMs: raw.TIMEOUT_BULK_START_MS
 })
 
 /** A misspelt setting must not be silently without effect, so the whole prefix is reserved. */
@@ -251,6 +253,7 @@ const settings = {
   TIMEOUT_BODY_MS: count(30_000, 600_000, 'Milliseconds until the whole request is in', 10),
   TIMEOUT_WRITE_STALL_MS: count(30_000, 600_000, 'Milliseconds that a client may take no byte of its answer', 10),
   TIMEOUT_KEEP_ALIVE_MS: count(65_000, 3_600_000, 'Milliseconds that an idle connection stays open', 10),
+  TIMEOUT_BULK_START_MS: count(20_000, 600_000, 'Milliseconds until the worker for large bodies has opened its stores', 10),
   TIMEOUT_DRAIN_MS: count(30_000, 600_000, 'Milliseconds that requests in flight get at a stop', 10),
   TIMEOUT_READY_MS: count(5_000, 60_000, 'Milliseconds that /ready waits for store, keys and ledger', 10),
   LOG_LEVEL: setting('info', `Least level of log lines: ${levels.join(', ')}`, logLevel)
