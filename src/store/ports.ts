@@ -15,7 +15,7 @@ export interface LedgerStore {
   append(entry: OutboxEntry): Promise<void>
   /** Unsequenced entries in arrival order. */
   pending(limit: number): Promise<readonly OutboxEntry[]>
-  /** Appends to the log, removes the same ids from pending, saves the head. Entries whose id is already in the log must not be passed. Fails if `seq` does not continue the log. */
+  /** Appends to the log, removes the same ids from pending, saves the head. Entries whose id is already in the log must not be passed. StoreUnavailable, and nothing written, where `seq` does not continue the log: another process has. */
   sequence(log: Bytes /* 8 B */, entries: readonly LedgerEntry[]): Promise<void>
   /** Ids among these that are already in a log (a crash between sequence and outboxDone). */
   known(ids: readonly Bytes[]): Promise<readonly Bytes[]>
