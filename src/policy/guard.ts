@@ -147,7 +147,7 @@ function writer(store: StagedStore, policy: Policy, eyes: Lens, context: GuardCo
       if (ifMatch !== null && current?.version !== ifMatch) throw preconditionFailed()
       if (current === undefined || current.deleted) {
         // A hidden row must answer like an absent one, so only a caller to whom nothing of the type is hidden may name a new id.
-        if (current === undefined && (stored !== undefined || !grants.some(isWholeTenant))) throw notFound()
+        if (current === undefined && !grants.some(isWholeTenant)) throw notFound()
         return { seen: await createAs(resource, current), created: true }
       }
       const whole = merged(resource, current, before)
