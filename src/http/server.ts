@@ -10,7 +10,7 @@ import { crossOrigin } from './cross-origin.ts'
 import type { Exchange, HttpConfig, ServerOptions, Step } from './exchange.ts'
 import { interactionsDefault, openRouter } from '../fhir/routes.ts'
 import { fixedHeaders } from './headers.ts'
-import { drain, openListener } from './listen.ts'
+import { type App, drain, openListener } from './listen.ts'
 import { negotiate } from './negotiate.ts'
 import { basePath, discovery, health, readiness } from './public-pages.ts'
 import { parsePairs } from '../fhir/query-string.ts'
@@ -52,7 +52,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     const exchange = openExchange(incoming, outgoing, config.trustProxy.length === 0 ? undefined : incoming.ip)
     void answer(exchange, steps, { ...options, respondOptions })
   })
-  const server = openListener(config, app)
+  const server = openListener(config, app as typeof app & App)
   await new Promise<void>((resolve, reject) => server.once('error', reject).listen(config.port, config.host, resolve))
   return {
     port: (server.address() as AddressInfo).port,
