@@ -3,6 +3,7 @@ import { readPaths } from '../../search/accessor-paths.ts'
 import { compileAccessor } from '../../search/accessor.ts'
 import { parseExpression } from '../../search/accessor-syntax.ts'
 import { isResourceType } from '../../search/classification.ts'
+import { searchParam } from '../../search/parameters.ts'
 import type { Definition } from '../../search/parameter-facts.ts'
 
 export interface SearchParameterResource {
@@ -21,6 +22,7 @@ const CODE = /^[A-Za-z_][\w-]{0,63}$/
 export function searchDefinition({ url, code, type, base = [], expression, target = [] }: SearchParameterResource): Definition | null {
   if (code === undefined || !CODE.test(code) || type === undefined || !KINDS.has(type) || expression === undefined) return null
   if (base.length === 0 || !base.every(isResourceType)) return null
+  if (code.startsWith('_') && searchParam(base[0]!, code) === undefined) return null
   const known = rewritten(expression)
   const finds = base.every((each) => canRead(known, each))
   return finds ? { url, code, type, base, expression: known, target, component: [] } : null
