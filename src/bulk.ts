@@ -24,7 +24,7 @@ export function openBulk(system: System, slot: string): Bulk {
   const start = (): Worker => {
     const writers = system.connect()
     const started = new Worker(new URL('./bulk-thread.ts', import.meta.url), {
-      workerData: { config: system.config, writers, slot } satisfies BulkStart, transferList: writers === null ? [] : [writers.store, writers.ledger]
+      workerData: { config: system.config, writers, slot, packages: system.packages } satisfies BulkStart, transferList: writers === null ? [] : [writers.store, writers.ledger]
     })
     started.on('message', (answer: BulkAnswer) => {
       const asked = waiting.get(answer.number)

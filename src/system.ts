@@ -13,6 +13,7 @@ import { openFileProvider } from './crypto/providers/file.ts'
 import { fhirHandler, type FhirContext, type Handle } from './fhir/handle.ts'
 import { definitionsOf } from './fhir/definitions.ts'
 import { operationRoutes } from './fhir/operations/index.ts'
+import type { PackageContent } from './fhir/packages/content.ts'
 import { type PackageFolder, packageFolder } from './fhir/packages/folder.ts'
 import { interactionsDefault, openRouter } from './fhir/routes.ts'
 import type { PageLink } from './fhir/exchange.ts'
@@ -40,6 +41,7 @@ export interface System {
   readonly ledger: Ledger
   readonly resources: ResourceStore
   readonly handle: Handle
+  readonly packages: readonly PackageContent[]
   readonly release: { readonly version: string; readonly date: string }
   policyOf(caller: Caller): Promise<Policy>
   /** Another thread of this process wrote or may have: panels are read again. */
@@ -70,6 +72,8 @@ export interface SystemOptions {
   /** Ledger slot: `server` or `cli`. */
   readonly slot: string
   readonly writers?: WriterPorts
+  /** Absent: those of DATA_DIR. */
+  readonly packages?: readonly PackageContent[]
   readonly now?: () => number
   readonly failed?: (error: unknown) => void
 }
@@ -77,7 +81,7 @@ export interface SystemOptions {
 export async function openSystem(options: SystemOptions): Promise<System> {
   const { config, slot, writers = null, now = Date.now, failed = () => undefined } = options
   await mkdir(config.dataDir, { recursive: true, mode: 0o700 })
-  const packages = await packagesOf(config).read()
+  const packages = options.packages ?? (await packagesOf(config).read())
   usePackaged(packages.flatMap(({ searchParameters }) => searchParameters))
   const { records, ledgerStore, connect } = await openStores(config, now, writers)
   const provider = openFileProvider(config.keys.dir)
@@ -100,7 +104,7 @@ export async function openSystem(options: SystemOptions): Promise<System> {
   }
   const release = { version: VERSION, date: RELEASED }
   return {
-    config, records, ledgerStore, ring, ledger, resources, handle: fhirHandler(context), newKeys: provider.created, release,
+    config, records, ledgerStore, ring, ledger, resources, handle: fhirHandler(context), newKeys: provider.created, release, packages,
     policyOf: compile, forgetPanels: panel.forget, rotateKeys: () => ring.rotate(),
     erase: (patient) => erasePatient({
       records, ring, tenant: TENANT, random,

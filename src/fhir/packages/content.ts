@@ -66,7 +66,9 @@ function manifestOf(bytes: Buffer | undefined): Pick<PackageContent, 'name' | 'v
 function jsonOf(bytes: Buffer, name: string): Readonly<Record<string, unknown>> {
   let value: unknown
   try {
-    value = parseJson(bytes, { depthMax: JSON_DEPTH_MAX })
+    // Read strictly first; what is kept has plain numbers, and goes to other threads.
+    parseJson(bytes, { depthMax: JSON_DEPTH_MAX })
+    value = JSON.parse(bytes.toString('utf8'))
   } catch {
     throw new Error(`the package's ${name} is not JSON`)
   }
