@@ -4,8 +4,9 @@ import type { Caller } from './model/caller.ts'
 import type { Issue } from './model/errors.ts'
 import type { FhirRequest, FhirResponse } from './model/interaction.ts'
 import type { WriterPorts } from './stores.ts'
+import type { System } from './system.ts'
 
-export interface BulkStart { readonly config: Config; readonly writers: WriterPorts; readonly slot: string }
+export interface BulkStart { readonly config: Config; readonly writers: WriterPorts; readonly slot: string; /** Those that the main thread started with. */ readonly packages: System['packages'] }
 export interface BulkAsk { readonly number: number; readonly request: FhirRequest; readonly caller: Caller }
 export type BulkAnswer =
   /** The thread has opened its stores. */

@@ -5,9 +5,9 @@ import { FhirError } from './model/errors.ts'
 import { StoreUnavailable } from './store/ports.ts'
 import { openSystem } from './system.ts'
 
-const { config, writers, slot } = workerData as BulkStart
+const { config, writers, slot, packages } = workerData as BulkStart
 const port = parentPort!
-const system = await openSystem({ config, writers, slot })
+const system = await openSystem({ config, writers, slot, packages })
 port.postMessage({ kind: 'ready' } satisfies BulkAnswer)
 
 // One request at a time; the port keeps the others in order.

@@ -24,7 +24,7 @@ export function openBulk(system: System, slot: string): Bulk {
   const start = (): Worker => {
     const writers = system.connect()
     const started = new Worker(new URL('./bulk-thread.ts', import.meta.url), {
-      workerData: { config: system.config, writers, slot } satisfies BulkStart, transferList: writers === null ? [] : [writers.store, writers.ledger]
+      workerData: { config: system.config, writers, slot, packages: system.packages } satisfies BulkStart, transferList: writers === null ? [] : [writers.store, writers.ledger]
     })
     // A thread that cannot open its stores is given up: its requests are answered, and the next one starts another.
     const late = setTimeout(() => { if (worker === started) gone() }, system.config.timeouts.bulkStartMs)

@@ -3,16 +3,18 @@ import type { FhirRequest } from '../model/interaction.ts'
 import { parseJson } from '../model/json.ts'
 import type { Resource } from '../model/resource.ts'
 import { referencesIn } from '../search/references.ts'
+import type { Exchange } from './exchange.ts'
 import { validateResource } from './validate/validate.ts'
 
-/** The resource in a request's body, valid R4 of the expected type. FhirError 400 or 422 with the path of each fault. */
-export function resourceIn(request: FhirRequest, type: string | null, jsonDepthMax: number): Resource {
+/** The resource in a request's body, valid R4 of the expected type and by the profiles that it claims and that are known here. FhirError 400 or 422 with the path of each fault. */
+export function resourceIn({ request, site }: Pick<Exchange, 'request' | 'site'>, type: string | null): Resource {
   const { body } = request
   if (body === null) throw fault(400, 'required', 'A resource is needed as the body')
-  if ('resource' in body) return wholly(validateResource(body.resource, type))
+  const valid = (value: unknown): Resource => site.definitions.requireClaims(wholly(validateResource(value, type)))
+  if ('resource' in body) return valid(body.resource)
   if (body.bytes.length === 0) throw fault(400, 'required', 'A resource is needed as the body')
   if (type === 'Binary' && !isFhirJson(body.contentType)) return rawBinary(request, body.bytes, body.contentType)
-  return wholly(validateResource(parseJson(body.bytes, { depthMax: jsonDepthMax }), type))
+  return valid(parseJson(body.bytes, { depthMax: site.bounds.jsonDepthMax }))
 }
 
 /** Conditional references mean something in a transaction only, which has resolved them by now. A Bundle that is stored is not run. */
