@@ -40,7 +40,7 @@ export function discovery(options: Pick<ServerOptions, 'metadata' | 'wellKnown' 
     exchange.route = { interaction: 'capabilities', type: null, id: null, version: null, operation: null }
     exchange.params = parsePairs(exchange.query, options.config.bounds.paramsMax)
     void negotiate(exchange)
-    return { status: 200, headers: { 'Content-Type': exchange.format }, body: options.metadata() }
+    return { status: 200, headers: {}, body: options.metadata() }
   }
 }
 
