@@ -1,5 +1,6 @@
 import { fault, FhirError } from '../model/errors.ts'
 import type { FhirResponse } from '../model/interaction.ts'
+import { xmlOfReply } from '../fhir/xml/reply-xml.ts'
 import { negotiate } from './negotiate.ts'
 import { parsePairs } from '../fhir/query-string.ts'
 import type { Exchange, HttpConfig, ServerOptions, Step } from './exchange.ts'
@@ -26,6 +27,7 @@ export function readiness(options: Pick<ServerOptions, 'ready' | 'config'> & { r
 export function discovery(options: Pick<ServerOptions, 'metadata' | 'wellKnown' | 'config'>): Step {
   const pages = new Map(Object.entries(options.wellKnown ?? {}))
   const base = basePath(options.config)
+  const inXml = new Map<boolean, string>()
   return (exchange) => {
     const { path, incoming: { method } } = exchange
     if (path === `${base}/metadata` && (method === 'GET' || method === 'HEAD')) return metadata(exchange)
@@ -40,7 +42,15 @@ export function discovery(options: Pick<ServerOptions, 'metadata' | 'wellKnown' 
     exchange.route = { interaction: 'capabilities', type: null, id: null, version: null, operation: null }
     exchange.params = parsePairs(exchange.query, options.config.bounds.paramsMax)
     void negotiate(exchange)
+    if (exchange.format.syntax === 'xml') exchange.xml = statementInXml(exchange.pretty)
     return { status: 200, headers: {}, body: options.metadata() }
+  }
+
+  /** Laid out once: a stranger may ask for it as often as the limit lets him. */
+  function statementInXml(isPretty: boolean): string {
+    const known = inXml.get(isPretty) ?? xmlOfReply(options.metadata(), isPretty)
+    inXml.set(isPretty, known)
+    return known
   }
 }
 

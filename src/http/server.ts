@@ -81,7 +81,7 @@ async function answer(exchange: Exchange, steps: readonly Step[], options: Answe
     reply = await refusal(exchange, error, options)
   }
   const { id, route, started } = exchange
-  if (reply !== undefined && exchange.format.syntax === 'xml') reply = await inXml(exchange, reply, options)
+  if (reply !== undefined && exchange.format.syntax === 'xml' && exchange.xml === null) reply = await inXml(exchange, reply, options)
   try {
     respond(exchange, reply ?? replyToError(undefined, id, options.unavailable), options.respondOptions)
   } catch (error) {
