@@ -4,6 +4,7 @@ import { openBulk } from './bulk.ts'
 import { ConfigError, type Config, loadConfig } from './config.ts'
 import { capabilityBytes } from './fhir/capabilities.ts'
 import { bodyFormat } from './fhir/formats.ts'
+import { openApiBytes } from './fhir/openapi/document.ts'
 import { validateResource } from './fhir/validate/validate.ts'
 import { openLog } from './http/log.ts'
 import type { Refusal } from './http/exchange.ts'
@@ -54,12 +55,13 @@ export async function startServing(config: Config): Promise<Running> {
   const verifier = openVerifier({ issuers, ownIssuer: config.baseUrl, opaque: system.tokens, audience: config.fhirBase, now: Date.now })
   const bulk = openBulk(system, 'server')
   const metadata = capabilityBytes({ base: config.fhirBase, ...system.release })
+  let openApi: Uint8Array | undefined
   const refusedTokens = refusedRecorder(system, failed)
   // The definitions are read on first use: better now than during the first request.
   validateResource({ resourceType: 'Patient' }, 'Patient')
   const server = await startServer({
     config, types: new Set(allTypes), operations: operationRoutes, log, verify: (token) => verifier.verify(token), refused: refusedTokens.refused, ready: system.ready,
-    metadata: () => metadata, wellKnown: { 'smart-configuration': smartConfiguration },
+    metadata: () => metadata, openApi: () => (openApi ??= openApiBytes({ base: config.fhirBase, ...system.release })), wellKnown: { 'smart-configuration': smartConfiguration },
     handle: (request, caller) => (isLarge(request, config) ? bulk.handle(request, caller) : system.handle(request, caller)),
     largeXml: bulk.toXml,
     bodyLimit: async (caller: Caller) => ((await system.policyOf(caller)).largeBundles ? config.bounds.bodyBytesLargeMax : config.bounds.bodyBytesMax),

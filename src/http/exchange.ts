@@ -66,6 +66,8 @@ export interface ServerOptions {
   readonly ready: () => Promise<void>
   /** CapabilityStatement as JSON. */
   readonly metadata: () => Uint8Array | string
+  /** The OpenAPI document as JSON; made when it is first asked for. */
+  readonly openApi?: () => Uint8Array
   /** JSON by the name after `/.well-known/`. */
   readonly wellKnown?: Readonly<Record<string, () => Uint8Array | string>>
   /** Bytes that this caller's body may have, inflated. */

@@ -9,6 +9,7 @@ import { writeXml } from '../../src/fhir/xml/write-xml.ts'
 import { FhirError } from '../../src/model/errors.ts'
 import { parseJson } from '../../src/model/json.ts'
 import { dataDir } from '../data.ts'
+import { canonical } from './canonical.ts'
 import { publishedOrder } from './xml-order.ts'
 
 const folder = dataDir()
@@ -16,11 +17,6 @@ const depth = { depthMax: 100 }
 const read = (xml: string): unknown => parseXml(Buffer.from(xml), depth)
 const json = (text: string): unknown => parseJson(Buffer.from(text), depth)
 const wrap = (inner: string, type = 'Patient'): string => `<${type} xmlns="http://hl7.org/fhir">${inner}</${type}>`
-
-/** Text with the keys in order of name: what remains is the value, decimals with their digits. */
-const canonical = (value: unknown): string => JSON.stringify(value, (_key, item: unknown) =>
-  (typeof item === 'object' && item !== null && !Array.isArray(item) && !(JSON as unknown as { isRawJSON(value: unknown): boolean }).isRawJSON(item)
-    ? Object.fromEntries(Object.entries(item).sort(([a], [b]) => (a < b ? -1 : 1))) : item))
 
 function faultOf(xml: string | Buffer): string {
   try {
