@@ -1,7 +1,8 @@
 import { FhirError, operationOutcome } from '../model/errors.ts'
 import type { FhirResponse } from '../model/interaction.ts'
 import { abandonBody } from './body.ts'
-import type { Exchange } from './exchange.ts'
+import { xmlOfReply } from '../fhir/xml/reply-xml.ts'
+import type { Exchange, ServerOptions } from './exchange.ts'
 import { pretty } from './pretty.ts'
 
 export interface RespondOptions {
@@ -73,11 +74,24 @@ function bodyOf(exchange: Exchange, reply: FhirResponse, headers: HeaderLines): 
   const { body } = reply
   if (body === null) return null
   const type = headers.get('Content-Type') ?? FHIR_JSON
-  const fhir = type === FHIR_JSON || type.startsWith(`${FHIR_JSON};`)
-  headers.add('Content-Type', fhir && reply.status < 400 ? exchange.format : type)
+  const fhir = isFhirJson(type)
+  if (exchange.xml !== null) {
+    headers.add('Content-Type', exchange.format.type)
+    return exchange.xml
+  }
+  headers.add('Content-Type', fhir && reply.status < 400 ? exchange.format.type : type)
   if (exchange.route?.type === 'Binary' && !fhir) headers.add('Content-Disposition', 'attachment')
   return exchange.pretty && fhir && body.length <= PRETTY_BYTES_MAX ? pretty(typeof body === 'string' ? body : new TextDecoder().decode(body)) : body
 }
+
+/** A resource among the replies in XML; null for all else (pages, content of a Binary, no body). Large ones are not laid out. */
+export async function xmlBody(exchange: Exchange, { body, headers }: FhirResponse, elsewhere: ServerOptions['largeXml']): Promise<string | null> {
+  if (body === null || !isFhirJson(headers['Content-Type'] ?? headers['content-type'] ?? FHIR_JSON)) return null
+  const isLarge = body.length > PRETTY_BYTES_MAX
+  return isLarge && elsewhere !== undefined ? elsewhere(body) : xmlOfReply(body, exchange.pretty && !isLarge)
+}
+
+const isFhirJson = (type: string): boolean => type === FHIR_JSON || type.startsWith(`${FHIR_JSON};`)
 
 /** A client that takes no byte of a waiting answer for this long loses its connection. Node resets the time-out once all is sent. */
 function watchStall({ outgoing }: Exchange, writeStallMs: number): void {

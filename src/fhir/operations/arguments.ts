@@ -2,10 +2,10 @@
 import { isNumberValue, numberText } from '../../model/decimal.ts'
 import { fault, type FhirError } from '../../model/errors.ts'
 import type { FhirRequest } from '../../model/interaction.ts'
-import { parseJson } from '../../model/json.ts'
 import { ID_PATTERN } from '../../model/resource.ts'
 import { dateRange } from '../../search/types/date-text.ts'
 import { parseToken } from '../../search/types/token.ts'
+import { valueIn } from '../body.ts'
 import { validateResource } from '../validate/validate.ts'
 import type { Arguments, OperationDefinition, OperationParameter, ParameterType } from './operation.ts'
 
@@ -20,7 +20,7 @@ export function argumentsOf(request: FhirRequest, definition: OperationDefinitio
 
 function bodyOf({ body }: FhirRequest, depthMax: number): JsonObject | null {
   if (body === null || ('bytes' in body && body.bytes.length === 0)) return null
-  const value = 'resource' in body ? body.resource : parseJson(body.bytes, { depthMax })
+  const value = 'resource' in body ? body.resource : valueIn(body, depthMax)
   if (!isObject(value)) throw fault(400, 'structure', 'The body of an operation is a Parameters resource')
   return value
 }

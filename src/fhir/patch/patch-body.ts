@@ -2,7 +2,7 @@ import { fault } from '../../model/errors.ts'
 import type { FhirRequest } from '../../model/interaction.ts'
 import { parseJson } from '../../model/json.ts'
 import type { Resource } from '../../model/resource.ts'
-import { wholly } from '../body.ts'
+import { valueIn, wholly } from '../body.ts'
 import type { Exchange } from '../exchange.ts'
 import { validateResource } from '../validate/validate.ts'
 import { applyFhirPathPatch } from './fhirpath-patch.ts'
@@ -28,8 +28,9 @@ function changeIn({ body }: FhirRequest, depthMax: number): (resource: Resource)
   if (body === null) throw fault(400, 'required', 'A patch is needed as the body')
   if ('resource' in body) return changeOf(body.resource, depthMax)
   if (body.bytes.length === 0) throw fault(400, 'required', 'A patch is needed as the body')
+  if (body.contentType !== JSON_PATCH) return changeOf(valueIn(body, depthMax), depthMax)
   const json = parseJson(body.bytes, { depthMax })
-  return body.contentType === JSON_PATCH ? (resource) => applyJsonPatch(resource, json) : changeOf(json, depthMax)
+  return (resource) => applyJsonPatch(resource, json)
 }
 
 function changeOf(resource: unknown, depthMax: number): (resource: Resource) => Resource {
