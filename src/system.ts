@@ -1,6 +1,6 @@
 /** The composition root: which store, keys, ledger, policies and doors one process (or one worker thread of it) runs on. */
 import { randomBytes, randomUUID } from 'node:crypto'
-import { mkdir, readFile } from 'node:fs/promises'
+import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { openLedger, type Ledger } from './audit/ledger.ts'
 import { erasureRecord, tokenRecord } from './audit/record.ts'
@@ -19,7 +19,7 @@ import { parseOwnJson } from './model/json.ts'
 import type { Bytes } from './model/resource.ts'
 import { erasePatient } from './store/erase.ts'
 import { allTypes } from './search/classification.ts'
-import { makePanel } from './policy/panel.ts'
+import { makePanel, PANEL_SOURCES, type Panel } from './policy/panel.ts'
 import { compilePolicy, type Policy, type PolicyContext } from './policy/policy.ts'
 import { loadRolePolicies } from './policy/role-policies.ts'
 import { openTokens, type TokenEvent, type Tokens } from './oauth/opaque.ts'
@@ -27,6 +27,8 @@ import { grantCaller } from './oauth/verify.ts'
 import type { LedgerStore, OutboxEntry, RecordStore, ResourceStore } from './store/ports.ts'
 import type { SealedStoreOptions } from './store/sealed-options.ts'
 import { openFault, sealedStore } from './store/sealed-store.ts'
+import { fileSource, openNews } from './news.ts'
+import { recentWrites } from './store/recent.ts'
 import { openStores, type WriterPorts } from './stores.ts'
 
 export interface System {
@@ -39,6 +41,8 @@ export interface System {
   readonly handle: Handle
   readonly release: { readonly version: string; readonly date: string }
   policyOf(caller: Caller): Promise<Policy>
+  /** To be awaited before anything kept is trusted: tokens, keys, policies. StoreUnavailable where this process was deaf for two seconds. */
+  fresh(): void | Promise<void>
   /** Another thread of this process wrote or may have: panels are read again. */
   forgetPanels(): void
   /** Rewrites no resource. */
@@ -69,15 +73,19 @@ export interface SystemOptions {
   readonly writers?: WriterPorts
   readonly now?: () => number
   readonly failed?: (error: unknown) => void
+  /** More that others may change and that whoever opens the system keeps: asked after with all else. */
+  readonly sources?: readonly (() => Promise<void>)[]
+  /** Who holds the ledger slot, where a process may go on with that of the one before it. */
+  readonly holder?: Bytes
 }
 
 export async function openSystem(options: SystemOptions): Promise<System> {
-  const { config, slot, writers = null, now = Date.now, failed = () => undefined } = options
+  const { config, slot, writers = null, now = Date.now, failed = () => undefined, sources = [], holder } = options
   await mkdir(config.dataDir, { recursive: true, mode: 0o700 })
   const { records, ledgerStore, connect } = await openStores(config, now, writers)
   const provider = openFileProvider(config.keys.dir)
   const ring = await openKeyRing({ provider, documents: keyDocuments(records), tenant: TENANT, now })
-  const ledger = await openLedger({ store: ledgerStore, records, ring, slot, now, spoolDir: config.dataDir, failed })
+  const ledger = await openLedger({ store: ledgerStore, records, ring, slot, now, spoolDir: config.dataDir, failed, ...(holder === undefined ? {} : { holder }) })
   const sealing: SealedStoreOptions = { records, ring, tenant: TENANT, base: config.fhirBase, parse: parseOwnJson, now, random, termsMax: TERMS_MAX }
   const sealed = sealedStore(sealing)
   const withLedger = (withQuery: boolean): ResourceStore => unionStore(sealed, ledgerRows({
@@ -85,9 +93,15 @@ export async function openSystem(options: SystemOptions): Promise<System> {
   }))
   const [resources, resourcesWithQueries] = [withLedger(false), withLedger(true)]
   const panel = makePanel(sealed, now, { base: config.fhirBase })
-  const roles = loadRolePolicies(await readFile(config.policyFile ?? DEFAULT_POLICY, 'utf8'))
-  const policies: PolicyContext = { roles, base: config.fhirBase, now, panel: panel.panel }
-  const compile = (caller: Caller): Promise<Policy> => compilePolicy(caller, policies)
+  let policies: PolicyContext | null = null
+  const takePolicies = fileSource(config.policyFile ?? DEFAULT_POLICY, (text) => {
+    policies = { roles: loadRolePolicies(text), base: config.fhirBase, now, panel: panel.panel }
+  })
+  const news = await openNews({ sources: [keySource(ring, panel), panelSource(panel, sealing), takePolicies, ...sources], failed })
+  const compile = async (caller: Caller): Promise<Policy> => {
+    await news.fresh()
+    return compilePolicy(caller, policies!)
+  }
   const context: FhirContext = {
     base: config.fhirBase, store: (policy) => (policy.auditQueries ? resourcesWithQueries : resources), ledger, compile, now, newId: randomUUID, links: pageLinks(ring), router: openRouter({ types: new Set(allTypes), interactions: interactionsDefault, operations: operationRoutes }),
     touched: (row) => panel.touched(row.type, row.resource()),
@@ -96,7 +110,7 @@ export async function openSystem(options: SystemOptions): Promise<System> {
   const release = { version: VERSION, date: RELEASED }
   return {
     config, records, ledgerStore, ring, ledger, resources, handle: fhirHandler(context), newKeys: provider.created, release,
-    policyOf: compile, forgetPanels: panel.forget, rotateKeys: () => ring.rotate(),
+    policyOf: compile, fresh: news.fresh, forgetPanels: panel.forget, rotateKeys: () => ring.rotate(),
     erase: (patient) => erasePatient({
       records, ring, tenant: TENANT, random,
       audit: async (keys) => ledger.seal(erasureRecord({ at: now(), requestId: randomUUID(), address: '', caller: null, patient, keys }))
@@ -108,9 +122,30 @@ export async function openSystem(options: SystemOptions): Promise<System> {
       await Promise.all([records.health(), ledgerStore.health(), provider.health()])
     },
     async close() {
+      news.close()
       await ledger.close()
       await Promise.all([records.close(), ledgerStore.close()])
     }
+  }
+}
+
+/** An erasure takes patients out of panels without writing any of what they are read from. */
+function keySource(ring: KeyRing, panel: Panel): () => Promise<void> {
+  let drops = ring.drops
+  return async () => {
+    await ring.refresh()
+    if (ring.drops !== drops) panel.forget()
+    drops = ring.drops
+  }
+}
+
+function panelSource(panel: Panel, sealing: SealedStoreOptions): () => Promise<void> {
+  const recent = recentWrites(sealing, PANEL_SOURCES)
+  return async () => {
+    if (!panel.watching()) return
+    const written = await recent.look()
+    if (written === null) panel.forget()
+    else for (const { type, resource } of written) panel.touched(type, resource)
   }
 }
 

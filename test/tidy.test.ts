@@ -34,7 +34,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   model: ['model']
 }
 
-const COMPOSITION = ['system', 'stores', 'serve', 'bulk', 'bulk-messages', 'bulk-thread']
+const COMPOSITION = ['system', 'stores', 'serve', 'workers', 'news', 'bulk', 'bulk-messages', 'bulk-thread']
 
 function importsOf(source: Source): readonly { readonly from: string; readonly local: string | null }[] {
   const names: string[] = []

@@ -24,6 +24,8 @@ export interface LedgerOptions {
   readonly ring: KeyRing
   /** `server` or `cli` takes the first free slot; `server-3` takes that one or waits for its lease to end. */
   readonly slot: string
+  /** 16 bytes that say who holds the slot; random unless a process goes on where another that is gone has stopped. */
+  readonly holder?: Bytes
   /** ms since 1970. */
   readonly now: () => number
   /** Folder of the spool file (`ledger-SLOT.spool`); null = no spool, a store that is down refuses. */
@@ -54,7 +56,7 @@ const RETRY_MS = 1000
 
 export async function openLedger(options: LedgerOptions): Promise<Ledger> {
   const { store, records, ring, now, spoolDir = null, intervalMs = 1000, appendMsMax = 2000, failed = () => undefined } = options
-  const holder = new Uint8Array(randomBytes(16))
+  const holder = options.holder ?? new Uint8Array(randomBytes(16))
   const key = await ring.classKey('ledger')
   const chain = hmacChain(ring.linkKey())
   const blind = blinder(key.index)
