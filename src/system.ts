@@ -26,10 +26,12 @@ import { openTokens, type TokenEvent, type Tokens } from './oauth/opaque.ts'
 import { grantCaller } from './oauth/verify.ts'
 import type { LedgerStore, OutboxEntry, RecordStore, ResourceStore } from './store/ports.ts'
 import type { SealedStoreOptions } from './store/sealed-options.ts'
+import { refuseMoved } from './store/marks.ts'
 import { openFault, sealedStore } from './store/sealed-store.ts'
 import { fileSource, openNews } from './news.ts'
+import { refuseUnfinishedRestore } from './restore-mark.ts'
 import { recentWrites } from './store/recent.ts'
-import { openStores, type WriterPorts } from './stores.ts'
+import { openStores, type Stores, type WriterPorts } from './stores.ts'
 
 export interface System {
   readonly config: Config
@@ -80,18 +82,26 @@ export interface SystemOptions {
 }
 
 export async function openSystem(options: SystemOptions): Promise<System> {
-  const { config, slot, writers = null, now = Date.now, failed = () => undefined, sources = [], holder } = options
+  const { config, now = Date.now, writers = null } = options
   await mkdir(config.dataDir, { recursive: true, mode: 0o700 })
-  const { records, ledgerStore, connect } = await openStores(config, now, writers)
+  refuseUnfinishedRestore(config.dataDir)
+  const stores = await openStores(config, now, writers)
+  try {
+    return await systemOn(stores, options)
+  } catch (error) {
+    await Promise.all([stores.records.close(), stores.ledgerStore.close()])
+    throw error
+  }
+}
+
+async function systemOn({ records, ledgerStore, connect }: Stores, options: SystemOptions): Promise<System> {
+  const { config, slot, now = Date.now, failed = () => undefined, sources = [], holder } = options
+  const admitted = (): Promise<void> => refuseMoved(records)
+  await admitted()
   const provider = openFileProvider(config.keys.dir)
   const ring = await openKeyRing({ provider, documents: keyDocuments(records), tenant: TENANT, now })
-  const ledger = await openLedger({ store: ledgerStore, records, ring, slot, now, spoolDir: config.dataDir, failed, ...(holder === undefined ? {} : { holder }) })
-  const sealing: SealedStoreOptions = { records, ring, tenant: TENANT, base: config.fhirBase, parse: parseOwnJson, now, random, termsMax: TERMS_MAX }
+  const sealing: SealedStoreOptions = { records, ring, tenant: TENANT, base: config.fhirBase, parse: parseOwnJson, now, random: randomBytesOf, termsMax: TERMS_MAX }
   const sealed = sealedStore(sealing)
-  const withLedger = (withQuery: boolean): ResourceStore => unionStore(sealed, ledgerRows({
-    store: ledgerStore, ring, base: config.fhirBase, site: new URL(config.baseUrl).host, withQuery, sequence: () => ledger.sequence()
-  }))
-  const [resources, resourcesWithQueries] = [withLedger(false), withLedger(true)]
   const panel = makePanel(sealed, now, { base: config.fhirBase })
   let policies: PolicyContext | null = null
   const takePolicies = fileSource(config.policyFile ?? DEFAULT_POLICY, (text) => {
@@ -102,6 +112,11 @@ export async function openSystem(options: SystemOptions): Promise<System> {
     await news.fresh()
     return compilePolicy(caller, policies!)
   }
+  const ledger = await openLedger({ admitted, store: ledgerStore, records, ring, slot, now, spoolDir: config.dataDir, failed, ...(holder === undefined ? {} : { holder }) })
+  const withLedger = (withQuery: boolean): ResourceStore => unionStore(sealed, ledgerRows({
+    store: ledgerStore, ring, base: config.fhirBase, site: new URL(config.baseUrl).host, withQuery, sequence: () => ledger.sequence()
+  }))
+  const [resources, resourcesWithQueries] = [withLedger(false), withLedger(true)]
   const context: FhirContext = {
     base: config.fhirBase, store: (policy) => (policy.auditQueries ? resourcesWithQueries : resources), ledger, compile, now, newId: randomUUID, links: pageLinks(ring), router: openRouter({ types: new Set(allTypes), interactions: interactionsDefault, operations: operationRoutes }),
     touched: (row) => panel.touched(row.type, row.resource()),
@@ -112,11 +127,11 @@ export async function openSystem(options: SystemOptions): Promise<System> {
     config, records, ledgerStore, ring, ledger, resources, handle: fhirHandler(context), newKeys: provider.created, release,
     policyOf: compile, fresh: news.fresh, forgetPanels: panel.forget, rotateKeys: () => ring.rotate(),
     erase: (patient) => erasePatient({
-      records, ring, tenant: TENANT, random,
+      records, ring, tenant: TENANT, random: randomBytesOf,
       audit: async (keys) => ledger.seal(erasureRecord({ at: now(), requestId: randomUUID(), address: '', caller: null, patient, keys }))
     }, patient),
     verify: ({ versions }) => verifyLedger({ store: ledgerStore, records, ring, versions, openFault: (stored) => openFault(sealing, stored) }),
-    tokens: openTokens({ store: records, ring, now, random, record: tokenRecorder(ledger, config.baseUrl, now) }),
+    tokens: openTokens({ store: records, ring, now, random: randomBytesOf, record: tokenRecorder(ledger, config.baseUrl, now) }),
     connect,
     async ready() {
       await Promise.all([records.health(), ledgerStore.health(), provider.health()])
@@ -127,6 +142,11 @@ export async function openSystem(options: SystemOptions): Promise<System> {
       await Promise.all([records.close(), ledgerStore.close()])
     }
   }
+}
+
+/** The keys of a store that is not served; they are made where there are none. */
+export function openRing(config: Config, records: RecordStore, now: () => number): Promise<KeyRing> {
+  return openKeyRing({ provider: openFileProvider(config.keys.dir), documents: keyDocuments(records), tenant: TENANT, now })
 }
 
 /** An erasure takes patients out of panels without writing any of what they are read from. */
@@ -158,19 +178,19 @@ function tokenRecorder(ledger: Ledger, issuer: string, now: () => number): (even
   }
 }
 
-const VERSION = '0.1.0'
+export const VERSION = '0.1.0'
 const RELEASED = '2026-11-23'
 
 const DEFAULT_POLICY = join(import.meta.dirname, '..', 'policy', 'default.json')
 
-const random = (bytes: number): Bytes => Uint8Array.from(randomBytes(bytes))
+export const randomBytesOf = (bytes: number): Bytes => Uint8Array.from(randomBytes(bytes))
 
 function keyDocuments(records: RecordStore): Parameters<typeof openKeyRing>[0]['documents'] {
   return {
     get: (name) => records.document(name),
     async put(puts) {
       const documents = puts.map((put) => ({ ...put, expires: null }))
-      const result = await records.commit({ id: random(16), expect: [], puts: [], rewrites: [], erase: [], documents, outbox: [] })
+      const result = await records.commit({ id: randomBytesOf(16), expect: [], puts: [], rewrites: [], erase: [], documents, outbox: [] })
       return result.kind === 'done'
     }
   }

@@ -24,6 +24,8 @@ export interface LedgerOptions {
   readonly ring: KeyRing
   /** `server` or `cli` takes the first free slot; `server-3` takes that one or waits for its lease to end. */
   readonly slot: string
+  /** Called when the slot is held and nothing is written yet; rejects where this store must be left alone. */
+  readonly admitted?: () => Promise<void>
   /** 16 bytes that say who holds the slot; random unless a process goes on where another that is gone has stopped. */
   readonly holder?: Bytes
   /** ms since 1970. */
@@ -70,6 +72,10 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
     return { slot, log, sealer: entrySealer(key, log), spool: spoolDir === null ? null : openSpool(spoolPath(spoolDir, slot)), headsAt: null, leasedAt: now() }
   }
   let held = await take()
+  await options.admitted?.().catch(async (error: unknown) => {
+    await lease(held.slot, 0)
+    throw error
+  })
 
   const pass = async (): Promise<void> => {
     const asked = now()

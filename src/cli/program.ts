@@ -3,6 +3,7 @@ import { ConfigError, loadConfig } from '../config.ts'
 import { openSystem, type System } from '../system.ts'
 import { auditCommand } from './audit.ts'
 import { keysCommand } from './keys.ts'
+import { backupCommand, moveCommand, restoreCommand } from './store.ts'
 import { tokenCommand } from './token.ts'
 
 /** `npm run wardkeep -- COMMAND`: works on the local store and keys, beside a running server too. */
@@ -13,6 +14,9 @@ export async function program(argv: readonly string[]): Promise<void> {
     .addCommand(tokenCommand({ open, now: Date.now, print }))
     .addCommand(keysCommand({ open, print }))
     .addCommand(auditCommand(open, print))
+    .addCommand(backupCommand({ config: loadConfig, print }))
+    .addCommand(restoreCommand({ config: loadConfig, print }))
+    .addCommand(moveCommand({ config: loadConfig, print }))
   try {
     await root.parseAsync([...argv])
   } catch (error) {
