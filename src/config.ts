@@ -137,6 +137,13 @@ function storeOf(url: string | null, dataDir: string): Config['store'] {
   return { kind: 'sqlite', path: url === null ? join(dataDir, 'wardkeep.db') : filePath(url, 'sqlite') }
 }
 
+/** The same settings on another store; throws a ConfigError where the URL is none. */
+export function withStore(config: Config, url: string): Config {
+  const parsed = storeUrl.safeParse(url)
+  if (!parsed.success) throw new ConfigError(`A store ${parsed.error.issues[0]?.message ?? 'has a bad URL'}`)
+  return { ...config, store: storeOf(url, config.dataDir) }
+}
+
 function keysOf(url: string | null, dataDir: string): Config['keys'] {
   const dir = url === null ? join(dataDir, 'keys') : filePath(url, 'file')
   return { kind: 'file', dir, underDataDir: dir === dataDir || dir.startsWith(dataDir + sep) }

@@ -27,11 +27,13 @@ export interface LogOptions {
   readonly destination?: { write(line: string): void }
 }
 
-const BUFFER_BYTES = 4_096
+/** Several processes may write to one pipe: writes of at most 4,096 bytes, in whole lines, do not mix (PIPE_BUF). */
+const BUFFER_BYTES = 3_072
+const WRITE_BYTES_MAX = 4_096
 const FLUSH_MS = 1_000
 
 export function openLog(options: LogOptions): Log {
-  const buffered = options.destination === undefined ? pino.destination({ dest: 1, sync: false, minLength: BUFFER_BYTES, periodicFlush: FLUSH_MS }) : undefined
+  const buffered = options.destination === undefined ? pino.destination({ dest: 1, sync: false, minLength: BUFFER_BYTES, maxWrite: WRITE_BYTES_MAX, periodicFlush: FLUSH_MS }) : undefined
   const logger = pino({ level: options.level, base: null, messageKey: 'text' }, options.destination ?? buffered)
   return {
     request: ({ interaction, type, status, ms, id }) => logger.info({ interaction, type, status, ms: Math.round(ms * 100) / 100, id }),
