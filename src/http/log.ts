@@ -27,7 +27,8 @@ export interface LogOptions {
   readonly destination?: { write(line: string): void }
 }
 
-const BUFFER_BYTES = 4_096
+/** A write to the file system costs as much as the lines of a dozen requests. */
+const BUFFER_BYTES = 12_288
 const FLUSH_MS = 1_000
 
 export function openLog(options: LogOptions): Log {
