@@ -52,7 +52,7 @@ export async function untilStopped(start: () => Promise<Running>): Promise<{ rea
 
 /** `place`: of a server among several on this machine. */
 export async function startServing(config: Config, place: Place | null = null): Promise<Running> {
-  const log = openLog({ level: config.logLevel })
+  const log = openLog({ level: config.logLevel, shared: place !== null })
   const failed = (error: unknown): void => {
     log.fault('background', error)
     if (error instanceof FileRefused) log.note('error', 'POLICY_FILE or TRUSTED_ISSUERS cannot be read or is not valid: requests are refused until it is')
