@@ -4,15 +4,17 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { afterAll, describe, expect, test } from 'vitest'
+import { packageCommand } from '../../src/cli/package.ts'
 import { contentOf } from '../../src/fhir/packages/content.ts'
 import { packageFolder } from '../../src/fhir/packages/folder.ts'
-import { packageCommand } from '../../src/cli/package.ts'
 import { packagesOf } from '../../src/system.ts'
 import { type Harness, type Json, startHarness, SYSTEM } from '../harness.ts'
 import { archiveOf, manifest, packageOf } from '../packages.ts'
 
 const valueSet = { resourceType: 'ValueSet', url: 'http://guide.example/vs', status: 'active', compose: { include: [{ system: 'urn:x', concept: [{ code: 'a' }] }] } }
 const nickname = { resourceType: 'SearchParameter', url: 'http://guide.example/sp', code: 'nickname', type: 'string', base: ['Patient'], expression: "Patient.name.where(use = 'nickname').given" }
+
+const site = { resourceType: 'SearchParameter', url: 'http://guide.example/site', code: 'site', type: 'string', base: ['Observation'], expression: 'Observation.bodySite.text' }
 
 describe('an archive', () => {
   test('is read whole: definitions at its top, and nothing else of it', () => {
@@ -77,7 +79,7 @@ describe('the folder', () => {
 describe('wardkeep package, and a server after its next start', () => {
   const dir = mkdtempSync(join(tmpdir(), 'wardkeep-packages-'))
   const file = join(dir, 'guide.tgz')
-  writeFileSync(file, packageOf([valueSet, nickname], { dependencies: { 'hl7.fhir.r4.core': '4.0.1', 'other.guide': '1.0.0' } }))
+  writeFileSync(file, packageOf([valueSet, nickname, site], { dependencies: { 'hl7.fhir.r4.core': '4.0.1', 'other.guide': '1.0.0' } }))
   afterAll(() => rmSync(dir, { recursive: true, force: true }))
 
   /** The lines that a command prints; its refusal as the last of them. */
@@ -89,13 +91,15 @@ describe('wardkeep package, and a server after its next start', () => {
     return lines
   }
   const named = (given: string): object => ({ resourceType: 'Patient', name: [{ use: 'nickname', given: [given] }, { given: ['Anna'] }] })
+  const observation = (id: string, text: string): object => ({ resourceType: 'Observation', id, status: 'final', code: { text: 'x' }, bodySite: { text }, subject: { reference: 'Patient/p' } })
   const asked = async (server: Harness): Promise<readonly unknown[]> => {
     const token = await server.token(SYSTEM)
-    return Promise.all(['Patient?nickname=ann', 'Patient?nickname:exact=Annie&_sort=nickname', 'ValueSet/$expand?url=http://guide.example/vs'].map(async (path) => {
+    return Promise.all(['Patient?nickname=ann', 'Patient?nickname:exact=Annie&_sort=nickname', 'Observation?site=ar', 'Observation?patient=Patient/p&site=arm', 'ValueSet/$expand?url=http://guide.example/vs'].map(async (path) => {
       const { status, json } = await server.ask(token, 'GET', path)
-      return status === 200 ? json.entry?.map(({ resource }: Json) => resource.name[0].given[0]).sort() ?? json.expansion.contains.length : status
+      return status === 200 ? json.entry?.map(({ resource }: Json) => resource.name?.[0].given[0] ?? resource.id).sort() ?? json.expansion.contains.length : status
     }))
   }
+  const FOUND = [['Anni', 'Annie'], ['Annie'], ['after', 'before'], ['after', 'before'], 1]
   const on = async (work: (server: Harness) => Promise<void>): Promise<void> => {
     const server = await startHarness({ DATA_DIR: dir })
     try {
@@ -107,26 +111,30 @@ describe('wardkeep package, and a server after its next start', () => {
 
   test('adds, lists and removes; its search parameters find rows that were stored before and after, without a reindex', async () => {
     await on(async (server) => {
+      await server.put({ ...named('Bob'), id: 'p' })
       await server.put(named('Annie'))
+      await server.put(observation('before', 'Arm'))
       expect(await wardkeep('add', join(dir, 'absent.tgz'))).toEqual(['error: the file cannot be read'])
       expect(await wardkeep('add', file)).toEqual([
-        expect.stringMatching(/^added: test\.guide 1\.0\.0, sha256 [0-9a-f]{64}$/), '0 profiles and extensions, 1 value sets, 0 code systems, 1 search parameters',
+        expect.stringMatching(/^added: test\.guide 1\.0\.0, sha256 [0-9a-f]{64}$/), '0 profiles and extensions, 1 value sets, 0 code systems, 2 search parameters',
         'what it takes from other packages is checked where they are added too: other.guide', 'a running server takes this at its next start'
       ])
       expect(await wardkeep('add', file)).toEqual(['test.guide 1.0.0 is there already: remove it first'])
       expect(await wardkeep('list')).toEqual([expect.stringMatching(/^test\.guide 1\.0\.0 [0-9a-f]{64}$/)])
-      expect(await asked(server)).toEqual([400, 400, 404])
+      expect(await asked(server)).toEqual([400, 400, 400, 400, 404])
     })
     await on(async (server) => {
       for (const given of ['Anni', 'Bob']) await server.put(named(given))
-      expect(await asked(server)).toEqual([['Anni', 'Annie'], ['Annie'], 1])
+      await server.put(observation('after', 'Arm'))
+      await server.put(observation('leg', 'Leg'))
+      expect(await asked(server)).toEqual(FOUND)
       const { json } = await server.ask(null, 'GET', 'metadata')
       expect(json.rest[0].resource.find(({ type }: Json) => type === 'Patient').searchParam).toContainEqual({ name: 'nickname', type: 'string' })
       expect(await wardkeep('remove', 'test.guide')).toEqual(['removed: test.guide; a running server takes this at its next start'])
       expect(await wardkeep('remove', 'test.guide')).toEqual(['error: there is no such package'])
-      expect(await asked(server)).toEqual([['Anni', 'Annie'], ['Annie'], 1])
+      expect(await asked(server)).toEqual(FOUND)
     })
-    await on(async (server) => expect(await asked(server)).toEqual([400, 400, 404]))
+    await on(async (server) => expect(await asked(server)).toEqual([400, 400, 400, 400, 404]))
   }, 60_000)
 
   test('a package that was changed in its place stops the start with one line', async () => {
