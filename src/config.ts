@@ -43,6 +43,8 @@ export interface Bounds {
   readonly orValuesMax: number
   readonly includesMax: number
   readonly includedRecordsMax: number
+  readonly expansionCodesMax: number
+  readonly expansionValuesMax: number
   readonly countMax: number
   readonly countDefault: number
   readonly jsonDepthMax: number
@@ -57,6 +59,7 @@ export interface Timeouts {
   readonly writeStallMs: number
   readonly keepAliveMs: number
   readonly drainMs: number
+  readonly bulkStartMs: number
   readonly readyMs: number
 }
 
@@ -93,13 +96,15 @@ const boundsOf = (raw: Raw): Bounds => ({
   formBytesMax: raw.FORM_BYTES_MAX, entriesMax: raw.ENTRIES_MAX, entriesLargeMax: raw.ENTRIES_LARGE_MAX,
   scanRecordsMax: raw.SCAN_RECORDS_MAX, chainDepthMax: raw.CHAIN_DEPTH_MAX, chainMatchesMax: raw.CHAIN_MATCHES_MAX,
   sortRecordsMax: raw.SORT_RECORDS_MAX, orValuesMax: raw.OR_VALUES_MAX, includesMax: raw.INCLUDES_MAX, includedRecordsMax: raw.INCLUDED_RECORDS_MAX,
+  expansionCodesMax: raw.EXPANSION_CODES_MAX, expansionValuesMax: raw.EXPANSION_VALUES_MAX,
   countMax: raw.COUNT_MAX, countDefault: raw.COUNT_DEFAULT, jsonDepthMax: raw.JSON_DEPTH_MAX,
   urlBytesMax: raw.URL_BYTES_MAX, headerBytesMax: raw.HEADER_BYTES_MAX, paramsMax: raw.PARAMS_MAX
 })
 
 const timeoutsOf = (raw: Raw): Timeouts => ({
   headersMs: raw.TIMEOUT_HEADERS_MS, bodyMs: raw.TIMEOUT_BODY_MS, writeStallMs: raw.TIMEOUT_WRITE_STALL_MS,
-  keepAliveMs: raw.TIMEOUT_KEEP_ALIVE_MS, drainMs: raw.TIMEOUT_DRAIN_MS, readyMs: raw.TIMEOUT_READY_MS
+  keepAliveMs: raw.TIMEOUT_KEEP_ALIVE_MS, drainMs: raw.TIMEOUT_DRAIN_MS, readyMs: raw.TIMEOUT_READY_MS,
+  bulkStartMs: raw.TIMEOUT_BULK_START_MS
 })
 
 /** A misspelt setting must not be silently without effect, so the whole prefix is reserved. */
@@ -248,6 +253,8 @@ const settings = {
   OR_VALUES_MAX: count(200, 10_000, 'Values of one parameter, separated by commas'),
   INCLUDES_MAX: count(10, 100, '_include and _revinclude parameters of one search'),
   INCLUDED_RECORDS_MAX: count(2_000, 100_000, 'Records that one page may include'),
+  EXPANSION_CODES_MAX: count(20_000, 1_000_000, 'Concepts that one request may look at for value sets'),
+  EXPANSION_VALUES_MAX: count(2_000, 100_000, 'Codes that value sets and hierarchies may bring into one search, by :in, :not-in, :above and :below'),
   COUNT_MAX: count(1_000, 10_000, 'Resources on a page, at most'),
   COUNT_DEFAULT: count(50, 10_000, 'Resources on a page without _count'),
   JSON_DEPTH_MAX: count(100, 1_000, 'Nested arrays and objects of a JSON body'),
@@ -258,6 +265,7 @@ const settings = {
   TIMEOUT_BODY_MS: count(30_000, 600_000, 'Milliseconds until the whole request is in', 10),
   TIMEOUT_WRITE_STALL_MS: count(30_000, 600_000, 'Milliseconds that a client may take no byte of its answer', 10),
   TIMEOUT_KEEP_ALIVE_MS: count(65_000, 3_600_000, 'Milliseconds that an idle connection stays open', 10),
+  TIMEOUT_BULK_START_MS: count(20_000, 600_000, 'Milliseconds until the worker for large bodies has opened its stores', 10),
   TIMEOUT_DRAIN_MS: count(30_000, 600_000, 'Milliseconds that requests in flight get at a stop', 10),
   TIMEOUT_READY_MS: count(5_000, 60_000, 'Milliseconds that /ready waits for store, keys and ledger', 10),
   LOG_LEVEL: setting('info', `Least level of log lines: ${levels.join(', ')}`, logLevel)

@@ -2,6 +2,8 @@
 import { openBulk } from './bulk.ts'
 import { ConfigError, type Config, loadConfig } from './config.ts'
 import { capabilityBytes } from './fhir/capabilities.ts'
+import { bodyFormat } from './fhir/formats.ts'
+import { openApiBytes } from './fhir/openapi/document.ts'
 import { validateResource } from './fhir/validate/validate.ts'
 import { openLog } from './http/log.ts'
 import type { Refusal } from './http/exchange.ts'
@@ -64,6 +66,7 @@ export async function startServing(config: Config, place: Place | null = null): 
   if (once && config.keys.underDataDir) log.note('warn', 'KEY_URL lies under DATA_DIR: whoever copies the data has the keys too. Put it elsewhere for real patients')
   const bulk = openBulk(system, 'server')
   const metadata = capabilityBytes({ base: config.fhirBase, ...system.release })
+  let openApi: Uint8Array | undefined
   const refusedTokens = refusedRecorder(system, failed)
   // The definitions are read on first use: better now than during the first request.
   validateResource({ resourceType: 'Patient' }, 'Patient')
@@ -74,8 +77,9 @@ export async function startServing(config: Config, place: Place | null = null): 
       return heard instanceof Promise ? heard.then(() => verifier!.verify(token)) : verifier!.verify(token)
     },
     ...(place === null ? {} : { hits: place.hits }),
-    metadata: () => metadata, wellKnown: { 'smart-configuration': smartConfiguration },
+    metadata: () => metadata, openApi: () => (openApi ??= openApiBytes({ base: config.fhirBase, ...system.release })), wellKnown: { 'smart-configuration': smartConfiguration },
     handle: (request, caller) => (isLarge(request, config) ? bulk.handle(request, caller) : system.handle(request, caller)),
+    largeXml: bulk.toXml,
     bodyLimit: async (caller: Caller) => ((await system.policyOf(caller)).largeBundles ? config.bounds.bodyBytesLargeMax : config.bounds.bodyBytesMax),
     unavailable: (error) => error instanceof StoreUnavailable || error instanceof StoreUnknown || error instanceof KeysUnavailable
   })
@@ -90,8 +94,14 @@ export async function startServing(config: Config, place: Place | null = null): 
   }
 }
 
-const isLarge = (request: Parameters<System['handle']>[0], config: Config): boolean =>
-  request.body !== null && 'bytes' in request.body && request.body.bytes.length > config.bounds.bodyBytesInline
+function isLarge({ body }: Parameters<System['handle']>[0], { bounds }: Config): boolean {
+  if (body === null || !('bytes' in body)) return false
+  const cost = bodyFormat(body.contentType, false)?.syntax === 'xml' ? XML_COST : 1
+  return body.bytes.length * cost > bounds.bodyBytesInline
+}
+
+/** How much longer a byte of XML takes to read than one of JSON. */
+const XML_COST = 8
 
 function refusedRecorder(system: System, failed: (error: unknown) => void) {
   const summed = refusals(Date.now)

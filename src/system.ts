@@ -11,7 +11,10 @@ import type { Config } from './config.ts'
 import { openKeyRing, type KeyRing } from './crypto/keys.ts'
 import { openFileProvider } from './crypto/providers/file.ts'
 import { fhirHandler, type FhirContext, type Handle } from './fhir/handle.ts'
+import { definitionsOf } from './fhir/definitions.ts'
 import { operationRoutes } from './fhir/operations/index.ts'
+import type { PackageContent } from './fhir/packages/content.ts'
+import { type PackageFolder, packageFolder } from './fhir/packages/folder.ts'
 import { interactionsDefault, openRouter } from './fhir/routes.ts'
 import type { PageLink } from './fhir/exchange.ts'
 import type { Caller } from './model/caller.ts'
@@ -19,6 +22,7 @@ import { parseOwnJson } from './model/json.ts'
 import type { Bytes } from './model/resource.ts'
 import { erasePatient } from './store/erase.ts'
 import { allTypes } from './search/classification.ts'
+import { usePackaged } from './search/parameters.ts'
 import { makePanel, PANEL_SOURCES, type Panel } from './policy/panel.ts'
 import { compilePolicy, type Policy, type PolicyContext } from './policy/policy.ts'
 import { loadRolePolicies } from './policy/role-policies.ts'
@@ -41,6 +45,7 @@ export interface System {
   readonly ledger: Ledger
   readonly resources: ResourceStore
   readonly handle: Handle
+  readonly packages: readonly PackageContent[]
   readonly release: { readonly version: string; readonly date: string }
   policyOf(caller: Caller): Promise<Policy>
   /** To be awaited before anything kept is trusted: tokens, keys, policies. StoreUnavailable where this process was deaf for two seconds. */
@@ -73,6 +78,8 @@ export interface SystemOptions {
   /** Ledger slot: `server` or `cli`. */
   readonly slot: string
   readonly writers?: WriterPorts
+  /** Absent: those of DATA_DIR. */
+  readonly packages?: readonly PackageContent[]
   readonly now?: () => number
   readonly failed?: (error: unknown) => void
   /** More that others may change and that whoever opens the system keeps: asked after with all else. */
@@ -85,17 +92,19 @@ export async function openSystem(options: SystemOptions): Promise<System> {
   const { config, now = Date.now, writers = null } = options
   await mkdir(config.dataDir, { recursive: true, mode: 0o700 })
   refuseUnfinishedRestore(config.dataDir)
+  const packages = options.packages ?? (await packagesOf(config).read())
+  usePackaged(packages.flatMap(({ searchParameters }) => searchParameters))
   const stores = await openStores(config, now, writers)
   try {
-    return await systemOn(stores, options)
+    return await systemOn(stores, { ...options, packages })
   } catch (error) {
     await Promise.all([stores.records.close(), stores.ledgerStore.close()])
     throw error
   }
 }
 
-async function systemOn({ records, ledgerStore, connect }: Stores, options: SystemOptions): Promise<System> {
-  const { config, slot, now = Date.now, failed = () => undefined, sources = [], holder } = options
+async function systemOn({ records, ledgerStore, connect }: Stores, options: SystemOptions & Required<Pick<SystemOptions, 'packages'>>): Promise<System> {
+  const { config, slot, packages, now = Date.now, failed = () => undefined, sources = [], holder } = options
   const admitted = (): Promise<void> => refuseMoved(records)
   await admitted()
   const provider = openFileProvider(config.keys.dir)
@@ -118,13 +127,13 @@ async function systemOn({ records, ledgerStore, connect }: Stores, options: Syst
   }))
   const [resources, resourcesWithQueries] = [withLedger(false), withLedger(true)]
   const context: FhirContext = {
-    base: config.fhirBase, store: (policy) => (policy.auditQueries ? resourcesWithQueries : resources), ledger, compile, now, newId: randomUUID, links: pageLinks(ring), router: openRouter({ types: new Set(allTypes), interactions: interactionsDefault, operations: operationRoutes }),
+    base: config.fhirBase, store: (policy) => (policy.auditQueries ? resourcesWithQueries : resources), ledger, compile, now, newId: randomUUID, links: pageLinks(ring), router: openRouter({ types: new Set(allTypes), interactions: interactionsDefault, operations: operationRoutes }), definitions: definitionsOf(packages),
     touched: (row) => panel.touched(row.type, row.resource()),
     bounds: { ...config.bounds, largeEntriesMax: config.bounds.entriesLargeMax }, version: VERSION, date: RELEASED
   }
   const release = { version: VERSION, date: RELEASED }
   return {
-    config, records, ledgerStore, ring, ledger, resources, handle: fhirHandler(context), newKeys: provider.created, release,
+    config, records, ledgerStore, ring, ledger, resources, handle: fhirHandler(context), newKeys: provider.created, release, packages,
     policyOf: compile, fresh: news.fresh, forgetPanels: panel.forget, rotateKeys: () => ring.rotate(),
     erase: (patient) => erasePatient({
       records, ring, tenant: TENANT, random: randomBytesOf,
@@ -144,6 +153,8 @@ async function systemOn({ records, ledgerStore, connect }: Stores, options: Syst
   }
 }
 
+/** Implementation guides and their like. What is added or removed counts from the next start of a server. */
+export const packagesOf = ({ dataDir }: Pick<Config, 'dataDir'>): PackageFolder => packageFolder(join(dataDir, 'packages'))
 /** The keys of a store that is not served; they are made where there are none. */
 export function openRing(config: Config, records: RecordStore, now: () => number): Promise<KeyRing> {
   return openKeyRing({ provider: openFileProvider(config.keys.dir), documents: keyDocuments(records), tenant: TENANT, now })

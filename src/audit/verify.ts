@@ -65,5 +65,6 @@ async function claimMarks({ records, ring }: VerifyOptions, replay: Replay, find
     const mark = await markedHead(records, ring, slot)
     if (mark === null) findings.tampered(`${slot}: the mark of its end in the record store was changed`)
     else if (mark !== undefined) replay.claim(mark, 'the mark in the record store')
+    else if (replay.slots().includes(slot)) findings.incomplete(`${slot}: the record store has no mark of its end; a server that starts makes one`)
   }
 }

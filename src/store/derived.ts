@@ -11,6 +11,13 @@ const derivedRecordsMax = 1000
 
 type Patients = readonly string[]
 
+export interface DerivedAsk {
+  readonly writes: readonly ResourceWrite[]
+  readonly staged: (ref: Ref) => Patients | undefined
+  readonly base: string
+  readonly before: (ref: Ref) => Promise<void>
+}
+
 export interface Moved {
   /** Resources whose patients change, as `Type/id`. */
   readonly moved: readonly string[]
@@ -20,22 +27,24 @@ export interface Moved {
 
 /**
  * Records whose patients follow from a resource that this commit moves to other patients (DESIGN.md §5 "derived"), and from those
- * records in turn. `staged` has the patients of what the commit itself writes. FhirError 422 beyond 1,000 records.
+ * records in turn, deleted ones too. `staged` has the patients of what the commit itself writes; `before` is called with each resource
+ * before its followers are looked for. FhirError 422 beyond 1,000 records.
  */
-export async function derivedFrom(store: ResourceStore, writes: readonly ResourceWrite[], staged: (ref: Ref) => Patients | undefined, base: string): Promise<Moved> {
+export async function derivedFrom(store: ResourceStore, { writes, staged, base, before }: DerivedAsk): Promise<Moved> {
   const updates = writes.filter((write) => write.expect > 0 && !write.deleted)
   if (updates.length === 0) return { moved: [], rows: [] }
-  const before = await store.read(updates.map((write) => write.ref))
-  const moved = before.filter((row) => row !== undefined).filter((row) => !same(staged(row) ?? [], row.patients))
-  const followers = await followersOf(store, moved, staged, base)
+  const stored = await store.read(updates.map((write) => write.ref))
+  const moved = stored.filter((row) => row !== undefined).filter((row) => !same(staged(row) ?? [], row.patients))
+  const followers = await followersOf(store, moved, { staged, base, before })
   return { moved: moved.map(refText), rows: await withPatients(store, followers, staged, base) }
 }
 
 /** Every stored record that hangs on one of these, at any depth, but for what the commit writes. */
-async function followersOf(store: ResourceStore, moved: readonly Row[], staged: (ref: Ref) => Patients | undefined, base: string): Promise<ReadonlyMap<string, Row>> {
+async function followersOf(store: ResourceStore, moved: readonly Row[], { staged, base, before }: Omit<DerivedAsk, 'writes'>): Promise<ReadonlyMap<string, Row>> {
   const found = new Map<string, Row>()
   const open = [...moved]
   for (let target = open.pop(); target !== undefined; target = open.pop()) {
+    await before({ type: target.type, id: target.id })
     for (const row of await derivedRows(store, target, base)) {
       if (staged(row) !== undefined || found.has(refText(row))) continue
       found.set(refText(row), row)
@@ -75,7 +84,23 @@ async function derivedRows(store: ResourceStore, target: Row, base: string): Pro
   for (const type of derivedUnindexed) asks.push({ ...ask, type, reach, filter: ALL })
   const rows = new Map<string, Row>()
   for (const each of asks) for (const row of (await store.find(each)).rows) rows.set(refText(row), row)
+  for (const row of await deletedRows(store, target, accept)) rows.set(refText(row), row)
   return [...rows.values()]
+}
+
+const hangingTypes: readonly string[] = [...new Set([...derivedTypes.map(({ type }) => type), ...derivedUnindexed])]
+
+/** A deleted record has no terms but those of its patients, and its last content is still shown to them. */
+async function deletedRows(store: ResourceStore, target: Row, accept: (row: Row) => boolean): Promise<readonly Row[]> {
+  if (target.patients.length === 0) return []
+  const reach = { kind: 'patients' as const, patients: target.patients, shared: false }
+  const ask = { reach, order: 'newest' as const, after: null, limit: derivedRecordsMax + 1, from: 0, before: Infinity, at: null, scanRecordsMax: Number.MAX_SAFE_INTEGER }
+  const found: Row[] = []
+  for (const type of hangingTypes) {
+    const last = await store.findVersions({ ...ask, type, accept: (row, current) => row === current && row.deleted && accept(row) })
+    found.push(...last.found.map(({ row }) => row))
+  }
+  return found
 }
 
 const same = (a: Patients, b: Patients): boolean => [...a].sort().join() === [...b].sort().join()

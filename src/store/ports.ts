@@ -14,7 +14,7 @@ export interface LedgerStore {
   append(entry: OutboxEntry): Promise<void>
   /** Unsequenced entries in arrival order. */
   pending(limit: number): Promise<readonly OutboxEntry[]>
-  /** Appends to the log, removes the same ids from pending, saves the head. Entries whose id is already in the log must not be passed. Fails if `seq` does not continue the log. */
+  /** Appends to the log, removes the same ids from pending, saves the head. Entries whose id is already in the log must not be passed. StoreUnavailable, and nothing written, where `seq` does not continue the log: another process has. */
   sequence(log: Bytes /* 8 B */, entries: readonly LedgerEntry[]): Promise<void>
   /** Ids among these that are already in a log (a crash between sequence and outboxDone). */
   known(ids: readonly Bytes[]): Promise<readonly Bytes[]>
@@ -132,6 +132,8 @@ export interface ResourceCommit {
   readonly expect: readonly { readonly ref: Ref; readonly version: number }[]
   /** Normalised criteria of conditional interactions (`type?criteria`): each is locked by a document. */
   readonly locks: readonly { readonly criteria: string; readonly version: number }[]
+  /** Stored resources whose patients a write takes for its own, each with its `moves` from before those were read. */
+  readonly follows: readonly { readonly ref: Ref; readonly moves: number }[]
   /** The caller may change patients of a resource. */
   readonly move: boolean
   /** Makes the sealed ledger entry of this commit. */
@@ -151,6 +153,8 @@ export interface ResourceStore {
   findOfPatient(ask: PatientAsk): Promise<Found>
   /** Current version of a criteria lock (0 = never taken). */
   lockVersion(criteria: string): Promise<number>
+  /** How often the resource has got other patients without a new version, because what it hangs on moved. */
+  moves(ref: Ref): Promise<number>
   /** Compartment patients that a resource would have, its targets looked up in `staged` first. */
   patientsOf(resource: Resource, staged: (ref: Ref) => readonly string[] | undefined): Promise<readonly string[]>
   commit(commit: ResourceCommit): Promise<{ readonly kind: 'done'; readonly written: readonly Written[] } | { readonly kind: 'conflict' }>

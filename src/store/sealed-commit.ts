@@ -45,18 +45,27 @@ async function commitResources(options: SealedStoreOptions, store: ResourceStore
   const staged = new Map<string, readonly string[]>()
   for (const write of commit.writes) staged.set(refText(write.ref), compartmentPatients(write.resource, options.base))
   const lookup = (ref: Ref): readonly string[] | undefined => staged.get(refText(ref))
+  const settle = async (): Promise<void> => {
+    for (const write of commit.writes) staged.set(refText(write.ref), await store.patientsOf(write.resource, lookup))
+  }
+  await settle()
+  const bonds = followBonds(options)
+  const derived = await derivedFrom(store, { writes: commit.writes, staged: lookup, base: options.base, before: bonds.watch })
+  if (derived.moved.length > 0 && !commit.move) throw fault(403, 'forbidden', `This change moves ${derived.moved[0]} to another patient, which needs the right to move`)
+  if (derived.rows.length > 0) {
+    // What this commit attaches to a record that only follows gets the patients that the record will have.
+    for (const { row, patients } of derived.rows) staged.set(refText(row), patients)
+    await settle()
+  }
   const sealer = recordSealer(options)
   const puts: Put[] = []
   const written: Written[] = []
   for (const write of commit.writes) {
-    const patients = await store.patientsOf(write.resource, lookup)
-    staged.set(refText(write.ref), patients)
+    const patients = lookup(write.ref)!
     const put = await sealer.put(write, patients)
     puts.push(put)
     written.push({ ref: write.ref, version: write.expect + 1, deleted: write.deleted, patients, key: put.key, hash: sha256(put.sealed) })
   }
-  const derived = await derivedFrom(store, commit.writes, lookup, options.base)
-  if (derived.moved.length > 0 && !commit.move) throw fault(403, 'forbidden', `This change moves ${derived.moved[0]} to another patient, which needs the right to move`)
   const rewrites: Put[] = []
   for (const { row, patients } of derived.rows) {
     const put = await sealer.rewrite(row, patients)
@@ -68,7 +77,8 @@ async function commitResources(options: SealedStoreOptions, store: ResourceStore
   const expect = commit.expect.map(({ ref, version }) => ({ key: ring.recordKey(ref.type, ref.id), version }))
   const locks: DocumentPut[] = commit.locks.map(({ criteria, version }) => ({ name: ring.documentName('lock', criteria), expect: version, expires: null, sealed: random(1) }))
   const result = await costly(records.commit({
-    id: random(16), expect, expectDocuments: [generation], puts, rewrites, erase: [], documents: [...locks, ...sealer.keyDocuments()], outbox
+    id: random(16), expect, expectDocuments: [generation, ...bonds.relied(commit.follows)], puts, rewrites, erase: [],
+    documents: [...locks, ...bonds.told(commit.follows, derived.rows.map(({ row }) => row)), ...sealer.keyDocuments()], outbox
   }))
   if (result.kind === 'conflict') {
     sealer.dropped()
@@ -78,6 +88,28 @@ async function commitResources(options: SealedStoreOptions, store: ResourceStore
   sealer.adopted()
   return { kind: 'done', written }
 }
+
+/**
+ * A record that takes its patients from a stored resource, and a commit that moves that resource, must not miss each other. Who attaches a
+ * record counts up `follower` of the resource and relies on its `moved`; who moves it relies on `follower`, and counts up `moved` of what follows
+ * without a new version.
+ */
+function followBonds({ records, ring }: SealedStoreOptions) {
+  const watched = new Map<string, { name: Bytes; version: number }>()
+  const counted = (name: Bytes): DocumentPut => ({ name, expect: null, expires: null, sealed: new Uint8Array(1) })
+  const followerName = (ref: Ref): Bytes => ring.documentName('follower', refText(ref))
+  return {
+    async watch(ref: Ref): Promise<void> {
+      const name = followerName(ref)
+      watched.set(refText(ref), { name, version: (await records.document(name))?.version ?? 0 })
+    },
+    relied: (follows: ResourceCommit['follows']) => [...watched.values(), ...follows.map(({ ref, moves }) => ({ name: movedName(ring, ref), version: moves }))],
+    told: (follows: ResourceCommit['follows'], followers: readonly Ref[]): readonly DocumentPut[] =>
+      [...follows.map(({ ref }) => counted(followerName(ref))), ...followers.map((ref) => counted(movedName(ring, ref)))]
+  }
+}
+
+export const movedName = (ring: KeyRing, ref: Ref): Bytes => ring.documentName('moved', refText(ref))
 
 /** What is too large for the store is the client's fault, and stays so on every try. */
 async function costly<T>(work: Promise<T>): Promise<T> {

@@ -10,7 +10,7 @@ import type { Plan } from '../search/query.ts'
 import { frozen, openedRows } from './opened-rows.ts'
 import { inReach } from './reach.ts'
 import { blindQuery } from './blind-query.ts'
-import { sealedCommit } from './sealed-commit.ts'
+import { movedName, sealedCommit } from './sealed-commit.ts'
 import { findOfPatient } from './patient-find.ts'
 import { findVersions } from './version-find.ts'
 import type { SealedStoreOptions } from './sealed-options.ts'
@@ -61,6 +61,7 @@ export function sealedStore(options: SealedStoreOptions): ResourceStore {
     async lockVersion(criteria) {
       return (await records.document(ring.documentName('lock', criteria)))?.version ?? 0
     },
+    moves: async (ref) => (await records.document(movedName(ring, ref)))?.version ?? 0,
     ...sealedCommit(options, () => store)
   }
   return store

@@ -15,6 +15,7 @@ export interface StagedStore extends Omit<ResourceStore, 'commit' | 'patientsOf'
   lock(criteria: string): Promise<void>
   /** Somebody else has written by one of the criteria since: what was read before and after may not agree. */
   overtaken(): Promise<boolean>
+  isStaged(ref: Ref): boolean
   stagedRows(): readonly Row[]
   /** What the staged rows replace. */
   replacedRows(): readonly Row[]
@@ -25,11 +26,11 @@ export interface StagedStore extends Omit<ResourceStore, 'commit' | 'patientsOf'
 
 export function stagedStore(store: ResourceStore, now: number, base: string): StagedStore {
   const writes = new Map<string, { write: ResourceWrite; row: Row; replaced: Row | undefined }>()
-  const reads = new Map<string, { ref: Ref; version: number }>()
+  const reads: { readonly ref: Ref; readonly version: number }[] = []
   const locks = new Map<string, number>()
-  const note = (ref: Ref, row: Row | undefined): void => {
-    if (!reads.has(refText(ref))) reads.set(refText(ref), { ref, version: row?.version ?? 0 })
-  }
+  const follows: Follows = new Map()
+  /** In order; of a record that was read twice the first counts. */
+  const note = (ref: Ref, row: Row | undefined): void => void reads.push({ ref, version: row?.version ?? 0 })
   const self: StagedStore = {
     async read(refs) {
       const missing = writes.size === 0 ? refs : refs.filter((ref) => !writes.has(refText(ref)))
@@ -49,11 +50,11 @@ export function stagedStore(store: ResourceStore, now: number, base: string): St
     findOfPatient: (ask) => findOfPatient(store, [...writes.values()].map(({ row }) => row), note, ask),
     findVersions: (ask) => store.findVersions(ask),
     lockVersion: (criteria) => store.lockVersion(criteria),
+    moves: (ref) => store.moves(ref),
     async patientsOf(resource) {
       // Targets become preconditions: a record must not be written with the patients of a target that another commit moves meanwhile.
       const targets = derivedTargets(resource, base)
-      const rows = targets.length === 0 ? [] : await self.read(targets)
-      const known = new Map(targets.map((ref, index) => [refText(ref), rows[index]?.patients ?? []]))
+      const known = new Map(targets.length === 0 ? [] : (await followed(self, targets, follows)).map((row, index) => [refText(targets[index]!), row?.patients ?? []]))
       return store.patientsOf(resource, (ref) => known.get(refText(ref)))
     },
     stage({ current, content, deleted, patients }) {
@@ -75,20 +76,34 @@ export function stagedStore(store: ResourceStore, now: number, base: string): St
       for (const [criteria, version] of locks) if ((await store.lockVersion(criteria)) !== version) return true
       return false
     },
+    isStaged: (ref) => writes.has(refText(ref)),
     stagedRows: () => [...writes.values()].map(({ row }) => row),
     replacedRows: () => [...writes.values()].flatMap(({ replaced }) => replaced ?? []),
     get clean() {
       return writes.size === 0
     },
     async finish(audit, move) {
-      const expect = [...reads.entries()].filter(([key]) => !writes.has(key)).map(([, read]) => read)
+      const first = new Map(reads.toReversed().map((read) => [refText(read.ref), read]))
+      const expect = [...first].filter(([key]) => !writes.has(key)).map(([, read]) => read)
       return store.commit({
         writes: [...writes.values()].map(({ write }) => write), expect, move, audit,
-        locks: [...locks].map(([criteria, version]) => ({ criteria, version }))
+        locks: [...locks].map(([criteria, version]) => ({ criteria, version })),
+        follows: [...follows].filter(([key]) => !writes.has(key)).map(([, followed]) => followed)
       })
     }
   }
   return self
+}
+
+type Follows = Map<string, { readonly ref: Ref; readonly moves: number }>
+
+/** Rows that a write takes its patients from. One that itself hangs on another gets new ones without a new version, so its moves are noted before it is read. */
+async function followed(store: StagedStore, targets: readonly Ref[], follows: Follows): Promise<readonly (Row | undefined)[]> {
+  const rows = await store.read(targets)
+  const stored = targets.filter((ref, index) => rows[index] !== undefined && !store.isStaged(ref))
+  if (stored.length === 0) return rows
+  for (const ref of stored) if (!follows.has(refText(ref))) follows.set(refText(ref), { ref, moves: await store.moves(ref) })
+  return store.read(targets)
 }
 
 /** versionId and lastUpdated are ours; the rest of meta is the client's. */
@@ -137,6 +152,6 @@ async function findOfPatient(store: ResourceStore, staged: readonly Row[], note:
 }
 
 function noted(found: Found, note: (ref: Ref, row: Row) => void): Found {
-  for (const row of found.rows) note({ type: row.type, id: row.id }, row)
+  for (const row of found.rows) note(row, row)
   return found
 }

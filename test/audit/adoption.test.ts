@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { verifyLedger } from '../../src/audit/verify.ts'
 import { accessRecord } from '../../src/audit/record.ts'
+import { StoreUnavailable } from '../../src/store/ports.ts'
 import { type Bench, openBench, reading } from './bench.ts'
 
 let bench: Bench
@@ -37,6 +38,24 @@ describe('the log of a process that died', () => {
     await slow.append(accessRecord(reading('42', 'o-3')))
     await slow.sequence()
     await slow.close()
+    expect(errors).toEqual([])
+    expect(await verifyLedger(bench)).toMatchObject({ ok: true, waiting: 0 })
+  })
+
+  it('is read again by a process whose clock is behind that of the one which continued it', async () => {
+    const errors: unknown[] = []
+    const first = await bench.ledger({ slot: 'server-1', failed: (error) => errors.push(error) })
+    await first.append(accessRecord(reading('42', 'o-1')))
+    await first.sequence()
+    bench.clock.ms += LEASE_MS + 1
+    const other = await bench.ledger({ slot: 'server-1' })
+    await other.append(accessRecord(reading('42', 'o-2')))
+    await other.close()
+    bench.clock.ms -= LEASE_MS + 1
+    await first.append(accessRecord(reading('42', 'o-3')))
+    await expect(first.sequence()).rejects.toBeInstanceOf(StoreUnavailable)
+    await first.sequence()
+    await first.close()
     expect(errors).toEqual([])
     expect(await verifyLedger(bench)).toMatchObject({ ok: true, waiting: 0 })
   })

@@ -88,6 +88,16 @@ describe('a ledger that takes no entries', () => {
   })
 })
 
+test('a worker for large bodies that cannot start is given up: 503, and the next large body starts another', async () => {
+  expect(await server.stop()).toBe(0)
+  server = await startChild(place, { TIMEOUT_BULK_START_MS: '1500' })
+  await withoutLedger(async () => {
+    const reply = await ask('POST', '', large())
+    expect([reply.status, reply.json.issue[0].code, reply.headers.has('retry-after')]).toEqual([503, 'transient', true])
+  })
+  expect((await ask('POST', '', large())).status).toBe(200)
+})
+
 describe('a ledger and a spool that take no entries', () => {
   test('stop every disclosure with 503 and no content, and end when the ledger is back', async () => {
     expect(await server.stop()).toBe(0)

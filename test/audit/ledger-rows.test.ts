@@ -182,7 +182,7 @@ describe('the union with AuditEvents of other systems', () => {
     expect(read.map((one) => one?.id)).toEqual(['x-1', 'server-1-1-0', undefined])
     expect((await both.versions({ type: 'AuditEvent', id: 'server-1-1-0' }, null, 10)).map((one) => one.version)).toEqual([1])
     expect(await both.versions({ type: 'AuditEvent', id: 'server-1-1-0' }, 1, 10)).toEqual([])
-    const writing = (id: string) => both.commit({ writes: [{ ref: { type: 'AuditEvent', id }, expect: 0, deleted: false, resource: { resourceType: 'AuditEvent' }, json: new Uint8Array(), updated: 0 }], expect: [], locks: [], move: false, audit: () => Promise.reject(new Error('unused')) })
+    const writing = (id: string) => both.commit({ writes: [{ ref: { type: 'AuditEvent', id }, expect: 0, deleted: false, resource: { resourceType: 'AuditEvent' }, json: new Uint8Array(), updated: 0 }], expect: [], locks: [], follows: [], move: false, audit: () => Promise.reject(new Error('unused')) })
     await expect(writing('server-1-77-0')).rejects.toMatchObject({ status: 422 })
     expect(await writing('x-9')).toMatchObject({ kind: 'done' })
   })

@@ -1,6 +1,6 @@
 import { DatabaseSync, type SQLInputValue } from 'node:sqlite'
 import { copyFileSync, existsSync, rmSync } from 'node:fs'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, test } from 'vitest'
 import { accessRecord, erasureRecord } from '../../src/audit/record.ts'
 import { logOf } from '../../src/audit/slot.ts'
 import { verifyLedger } from '../../src/audit/verify.ts'
@@ -191,6 +191,14 @@ describe('found in the ledger', () => {
   it('a mark that was changed', async () => {
     await commit(bench.records, { documents: [{ name: bench.ring.documentName('ledger-head', 'server-1'), expect: null, expires: null, sealed: new Uint8Array(100) }] })
   })
+})
+
+test('a mark that is gone is told, as what could not be compared', async () => {
+  await history()
+  expect((await verifyLedger(bench)).exitCode).toBe(0)
+  await commit(bench.records, { documents: [{ name: bench.ring.documentName('ledger-head', 'server-1'), expect: null, expires: null, sealed: null }] })
+  const { exitCode, problems } = await verifyLedger(bench)
+  expect([exitCode, problems.map(({ text }) => text)]).toEqual([3, ['server-1: the record store has no mark of its end; a server that starts makes one']])
 })
 
 describe('300 random mutations of a log', () => {

@@ -30,6 +30,21 @@ async function seenBy(path: string, patients: readonly Json[]): Promise<readonly
   }))
 }
 
+const move = async (id: string, to: Json): Promise<void> => {
+  expect((await server.ask(system, 'PUT', `Observation/${id}`, { body: { ...observation(`Patient/${to.id}`), id } })).status).toBe(200)
+}
+
+/** What another request does while the next commit is on its way. */
+function beforeNextCommit(other: () => Promise<void>): void {
+  const records = server.running.system.records as { commit: (...asked: unknown[]) => Promise<unknown> }
+  const { commit } = records
+  records.commit = async function (...asked) {
+    records.commit = commit
+    await other()
+    return commit.apply(records, asked)
+  }
+}
+
 const people = async (): Promise<readonly [Json, Json]> => [await server.put(patient('A')), await server.put(patient('B'))]
 const intact = async (): Promise<void> => {
   const { ok, problems, records } = await server.running.system.verify({ versions: true })
@@ -89,15 +104,54 @@ describe('records that belong to the patients of their targets', () => {
   test('get the patients that their target has when they are committed, not those it had when they were read', async () => {
     const [a, b] = await people()
     const moved = await server.put(observation(`Patient/${a.id}`))
-    const records = server.running.system.records as { commit: (...asked: unknown[]) => Promise<unknown> }
-    const commit = records.commit
-    records.commit = async function (...asked) {
-      records.commit = commit
-      expect((await server.ask(system, 'PUT', `Observation/${moved.id}`, { body: { ...observation(`Patient/${b.id}`), id: moved.id } })).status).toBe(200)
-      return commit.apply(records, asked)
-    }
+    beforeNextCommit(() => move(moved.id, b))
     const made = await server.put(provenance(`Observation/${moved.id}`))
     expect(await seenBy(`Provenance/${made.id}`, [a, b])).toEqual([false, true])
+  })
+
+  test('follow a move that looked for them before they were written', async () => {
+    const [a, b] = await people()
+    const moved = await server.put(observation(`Patient/${a.id}`))
+    const middle = await server.put(task(`Observation/${moved.id}`))
+    const late: string[] = []
+    for (const target of [`Observation/${moved.id}`, `Task/${middle.id}`]) {
+      for (const [from, to] of [[a, b], [b, a]] as const) {
+        beforeNextCommit(async () => { late.push(`Provenance/${(await server.put(provenance(target))).id}`) })
+        await move(moved.id, to)
+        expect([target, await seenBy(late.at(-1)!, [to, from])]).toEqual([target, [true, false]])
+      }
+    }
+    await intact()
+  })
+
+  test('get the patients that a record has when it moves, without a new version, between their reading and their commit', async () => {
+    const [a, b] = await people()
+    const moved = await server.put(observation(`Patient/${a.id}`))
+    const middle = await server.put(task(`Observation/${moved.id}`))
+    beforeNextCommit(() => move(moved.id, b))
+    const made = await server.put(provenance(`Task/${middle.id}`))
+    expect(await seenBy(`Provenance/${made.id}`, [a, b])).toEqual([false, true])
+  })
+
+  test('written with a move, on a record that only follows it, get its new patients', async () => {
+    const [a, b] = await people()
+    const moved = await server.put(observation(`Patient/${a.id}`))
+    const middle = await server.put(task(`Observation/${moved.id}`))
+    const reply = await run([entry('POST', 'Provenance', provenance(`Task/${middle.id}`)), entry('PUT', `Observation/${moved.id}`, { ...observation(`Patient/${b.id}`), id: moved.id })])
+    expect(statuses(reply)).toEqual([201, 200])
+    expect(await seenBy(`Provenance/${reply.json.entry[0].response.location.split('/').at(-3)}`, [a, b])).toEqual([false, true])
+  })
+
+  test('follow it when they are deleted, so that their last content is shown to the new patient alone', async () => {
+    const [a, b] = await people()
+    const moved = await server.put(observation(`Patient/${a.id}`))
+    const gone = await server.put(provenance(`Observation/${moved.id}`))
+    await server.ask(system, 'DELETE', `Provenance/${gone.id}`)
+    const shown = async (): Promise<readonly number[]> => Promise.all([a, b].map(async ({ id }) => (await server.ask(await asPatient(id), 'GET', `Provenance/${gone.id}`)).status))
+    expect(await shown()).toEqual([410, 404])
+    await move(moved.id, b)
+    expect(await shown()).toEqual([404, 410])
+    await intact()
   })
 
   test('keep their version, time and text when they follow', async () => {

@@ -65,8 +65,10 @@ describe('SIGTERM', () => {
     expect((await askAt(server.base, token, 'GET', 'Patient/slow')).json.name).toEqual([{ family: 'Stop' }])
   })
 
-  test('does not wait for connections that ask nothing, fresh or idle', async () => {
+  test('does not wait for connections that ask nothing: fresh, idle, or with a part of a head', async () => {
     await line()
+    const half = await line()
+    half.socket.write('GET /health HTTP/1.1\r\nHost: x\r\nX-Slow: ')
     const idle = await line()
     idle.socket.write(`GET /health HTTP/1.1\r\nHost: x\r\n\r\n`)
     await until(() => idle.text().startsWith('HTTP/1.1 200'))

@@ -4,13 +4,10 @@
  * that skip the compartment, inference by chain and sort, totals, links of later pages, chains through shared types).
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { searchParams } from '../../src/search/parameters.ts'
-import type { SearchParam } from '../../src/search/query.ts'
-import { isSortable } from '../../src/search/sort.ts'
-import { mayPointTo, referenceTargets } from '../../src/search/types/reference.ts'
 import { type Claims, type Json, SYSTEM } from '../harness.ts'
 import { seenByA } from './mixed.ts'
-import { batchOf, hiddenRows, plain, type Query, slices, types } from './queries.ts'
+import { chains, includes, reverseIncludes, reverses, someOf, sorts } from './operators.ts'
+import { batchOf, hiddenRows, slices, types } from './queries.ts'
 import { A, differences, inTurns, openLeakWorld, pagesOf, PATIENT_A, rowsOf, rowsOfNobody, type Twins } from './world.ts'
 
 let twins: Twins
@@ -19,45 +16,6 @@ afterAll(() => twins.close())
 
 const hidden = new Set(hiddenRows.map(({ resourceType, id }) => `${resourceType}/${id}`))
 const mayA = new Set([...[...rowsOf(A), ...seenByA, ...rowsOfNobody()].map(({ resourceType, id }) => `${resourceType}/${id}`), 'Observation/gained'])
-const shared = ['Practitioner', 'Organization', 'PractitionerRole', 'HealthcareService', 'PlanDefinition', 'Questionnaire']
-
-const references = (type: string): readonly SearchParam[] => searchParams(type).filter(({ kind, expression }) => kind === 'reference' && expression !== '')
-const someOf = <T>(items: readonly T[], most: number): readonly T[] => items.length <= most ? items : Array.from({ length: most }, (_, at) => items[Math.floor((at * items.length) / most)]!)
-
-/** One plain query for each parameter of a type. */
-const byType = new Map<string, readonly Query[]>(types.map((type) => [type, [...new Map(plain.filter((query) => query.type === type).map((query) => [query.code, query])).values()]]))
-const ends = (type: string, most: number): readonly string[] => someOf(byType.get(type) ?? [], most).map(({ text }) => text)
-
-/** `T?ref:U.code=value` for each reference of each type to each type of patients' rows, and through Patient to whom it names. */
-const chains: readonly string[] = types.flatMap((type) => references(type).flatMap((param) => {
-  const near = types.filter((target) => mayPointTo(param, target))
-  const direct = someOf(near, 3).flatMap((target) => ends(target, target === 'Patient' ? 3 : 2).map((end) => `${type}?${param.code}:${target}.${end}`))
-  const far = someOf(near.filter((target) => target !== 'Patient'), 1).flatMap((middle) => {
-    const toPatient = references(middle).find((each) => mayPointTo(each, 'Patient'))
-    return toPatient === undefined ? [] : [`${type}?${param.code}:${middle}.${toPatient.code}:Patient.family=Familyb`]
-  })
-  return [...direct, ...far]
-}))
-
-/** `T?_has:S:ref:code=value` for each reference of patients' rows to T, T being theirs or nobody's, and on to whom the row names. */
-const reverses: readonly string[] = [...types, ...shared].flatMap((type) => types.flatMap((source) => someOf(references(source).filter((param) => mayPointTo(param, type) && referenceTargets(param).length < 20), 1).flatMap((param) => {
-  const toPatient = references(source).find((each) => each.code === 'patient' || each.code === 'subject')
-  const end = ends(source, 1).map((text) => `${type}?_has:${source}:${param.code}:${text}`)
-  return toPatient === undefined ? end : [...end, `${type}?_has:${source}:${param.code}:${toPatient.code}:Patient.identifier=urn:mrn|mr-b`]
-})))
-
-const includes: readonly string[] = types.flatMap((type) => [
-  `${type}?_include=*`, `${type}?_include:iterate=*&_count=1&_total=accurate`,
-  ...references(type).flatMap((param) => [`${type}?_include=${type}:${param.code}`, `${type}?_include=${type}:${param.code}:Patient`].slice(0, mayPointTo(param, 'Patient') ? 2 : 1))
-])
-const reverseIncludes: readonly string[] = ['Patient', 'Encounter', 'Observation', 'Condition', 'Task', ...shared].flatMap((type) => types.flatMap((source) => [
-  `${type}?_revinclude=${source}:*`,
-  ...someOf(references(source).filter((param) => mayPointTo(param, type)), 2).map((param) => `${type}?_count=1&_revinclude=${source}:${param.code}&_revinclude:iterate=Provenance:target&_include:iterate=Provenance:target`)
-]))
-
-const sorts: readonly string[] = types.flatMap((type) => searchParams(type).filter(isSortable).map(({ code }, index) =>
-  `${type}?_sort=${index % 2 === 0 ? '-' : ''}${code}${['', '&_count=1&_total=accurate', '&_count=2', '&_summary=count'][index % 4]}`))
-
 const unlike = async (claims: Claims, urls: readonly string[]): Promise<readonly string[]> => differences(twins, claims, slices(urls, 40).map(batchOf))
 
 /** Requests that the caller is answered at all: a world of refusals would be alike too. */

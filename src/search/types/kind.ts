@@ -1,11 +1,21 @@
 import type { TypedValue } from '../parameters.ts'
-import type { Modifier, ParamValue, SearchParam } from '../query.ts'
+import type { CodeSet, Modifier, ParamValue, SearchParam } from '../query.ts'
+
+/** What value sets and code systems say, asked while a search is parsed. Throws FhirError for what is unknown, cannot be listed or is too large. */
+export interface Lookups {
+  /** `valueSet`: a canonical URL, or `ValueSet/id` of this server. */
+  codesIn(valueSet: string): CodeSet
+  /** A code and all above it, or all below it, in its code system's hierarchy. */
+  codesAround(system: string, code: string, direction: 'above' | 'below'): CodeSet
+}
 
 /** What a value is parsed with. Without a clock, `ap` on dates is refused (criteria must not depend on when they were read). */
 export interface ValueContext {
   /** The FHIR base of this server, without a trailing slash. */
   readonly base: string
   readonly now?: (() => number) | undefined
+  /** Absent: no modifier that needs terminology is answered here. */
+  readonly lookups?: Lookups | undefined
 }
 
 export interface MatchContext {

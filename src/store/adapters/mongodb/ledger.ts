@@ -127,7 +127,7 @@ async function sequence(base: Database, log: Bytes, entries: readonly LedgerEntr
   const last = entries.at(-1) as LedgerEntry
   await transact(base, async (session: ClientSession) => {
     const head = await base.in.log.findOne({ _id }, { session })
-    if (!entries.every(({ seq }, i) => seq === (head?.seq ?? 0) + 1 + i)) throw new StoreBroken('The entries do not continue the log')
+    if (!entries.every(({ seq }, i) => seq === (head?.seq ?? 0) + 1 + i)) throw new StoreUnavailable('Another process has continued the log')
     const end = { seq: last.seq, link: binary(last.link) }
     if (head === null) await base.in.log.insertOne({ _id, ...emptyLog, ...end }, { session })
     else await base.in.log.updateOne({ _id }, { $set: end }, { session })

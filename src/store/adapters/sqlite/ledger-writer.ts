@@ -1,6 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite'
 import type { Bytes } from '../../../model/resource.ts'
-import { StoreBroken, TERM_BYTES } from '../../ports.ts'
+import { StoreBroken, StoreUnavailable, TERM_BYTES } from '../../ports.ts'
 import { prepare } from './database.ts'
 import type { Writer } from './group.ts'
 import type { LedgerUnit, PackedEntries, SequenceUnit } from './messages.ts'
@@ -54,7 +54,7 @@ function append(sql: LedgerStatements, entries: PackedEntries): null {
 
 function sequence(sql: LedgerStatements, { log, first, links, ...entries }: SequenceUnit): null {
   const [no, head] = openLog(sql, log)
-  if (first !== head + 1) throw new StoreBroken('The entries do not continue the log')
+  if (first !== head + 1) throw new StoreUnavailable('Another process has continued the log')
   const link = (i: number): Bytes => links.subarray(i * LINK_BYTES, (i + 1) * LINK_BYTES)
   eachEntry(entries, (id, sealed, i) => {
     sql.addEntry.run(no * LOG_ROOM + first + i, id, sealed, link(i))
