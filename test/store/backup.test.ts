@@ -33,6 +33,8 @@ beforeAll(async () => {
   const fresh = await newPlace()
   place = { ...fresh, env: { ...fresh.env, KEY_URL: `file:${keysOf(fresh)}` } }
   ;[token] = (await mint(place, { scope: 'system/*.cruds' })) as [string]
+  mkdirSync(join(dataOf(place), 'packages'))
+  writeFileSync(join(dataOf(place), 'packages', 'packages.json'), '[]\n')
   server = await startChild(place)
 })
 afterAll(async () => {
@@ -54,11 +56,12 @@ describe('backup of a store in use, and restore', () => {
     const during = written
     writing = false
     await writers
-    expect([made.code, made.out]).toEqual([0, expect.stringMatching(/^backup: 2 files, \d+ bytes, as of .*\nKeys are not in it/)])
+    expect([made.code, made.out]).toEqual([0, expect.stringMatching(/^backup: 3 files, \d+ bytes, as of .*\nKeys are not in it/)])
     expect(during).toBeGreaterThan(3)
     const at = await somewhere('with keys')
     const restored = await wardkeep(at, 'restore', backup())
     expect([restored.code, restored.out]).toEqual([0, expect.stringMatching(/^restored as of [^\n]*\nok: \d+ entries, \d+ records, 0 problems\n$/)])
+    expect(readFileSync(join(dataOf(at), 'packages', 'packages.json'), 'utf8')).toBe('[]\n')
     const copy = await startChild(at)
     for (const id of ['a-1', 'a-2']) expect((await askAt(copy.base, token, 'GET', `Observation/${id}`)).json.code.text).toBe(id)
     expect((await askAt(copy.base, token, 'PUT', 'Observation/a-1', { body: observation('a-1', 'changed'), headers: { 'if-match': 'W/"1"' } })).status).toBe(200)
@@ -67,10 +70,10 @@ describe('backup of a store in use, and restore', () => {
   })
 
   test('the backup holds no key, for nobody else to read, and is not made over anything or with keys', async () => {
-    expect(readdirSync(backup()).sort()).toEqual(['ledger.db', 'manifest.json', 'wardkeep.db'])
+    expect(readdirSync(backup()).sort()).toEqual(['ledger.db', 'manifest.json', 'packages', 'wardkeep.db'])
     const secrets = readdirSync(keysOf(place)).map((name) => readFileSync(join(keysOf(place), name), 'utf8').split(' ')[3]!)
     expect(secrets.length).toBe(1)
-    for (const name of readdirSync(backup())) {
+    for (const name of readdirSync(backup()).filter((each) => each !== 'packages')) {
       expect([name, statSync(join(backup(), name)).mode & 0o777]).toEqual([name, 0o600])
       const bytes = readFileSync(join(backup(), name))
       for (const secret of secrets) expect([bytes.includes(secret), bytes.includes(Buffer.from(secret, 'base64url'))]).toEqual([false, false])
