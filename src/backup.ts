@@ -17,6 +17,9 @@ import { openSystem, TENANT, VERSION } from './system.ts'
 const MANIFEST = 'manifest.json'
 const NAMES = { records: 'wardkeep.db', ledger: 'ledger.db' } as const
 const SPOOL = /^ledger-[a-z]{1,6}(-[1-9][0-9]{0,4})?\.spool$/
+/** Implementation guides that were added, and their list. */
+const PACKAGES = 'packages'
+const PACKAGE = /^packages\/[A-Za-z0-9][A-Za-z0-9._+-]*\.(json|tgz)$/
 
 export interface Manifest {
   readonly format: 1
@@ -29,7 +32,7 @@ export interface Manifest {
 const manifestSchema = z.object({
   format: z.literal(1), version: z.string(), moment: z.iso.datetime(),
   files: z.array(z.object({
-    name: z.string().refine((name) => Object.values<string>(NAMES).includes(name) || SPOOL.test(name)), bytes: z.number().int().min(0), sha256: z.string().regex(/^[0-9a-f]{64}$/)
+    name: z.string().refine((name) => Object.values<string>(NAMES).includes(name) || SPOOL.test(name) || PACKAGE.test(name)), bytes: z.number().int().min(0), sha256: z.string().regex(/^[0-9a-f]{64}$/)
   })).refine((files) => new Set(files.map(({ name }) => name)).size === files.length && Object.values(NAMES).every((needed) => files.some(({ name }) => name === needed)))
 })
 
@@ -53,9 +56,15 @@ export async function backupStore(config: Config, path: string, now: () => numbe
       names.push(name)
     }
   })
+  const packages = filesIn(join(config.dataDir, PACKAGES)).map((name) => `${PACKAGES}/${name}`).filter((name) => PACKAGE.test(name))
+  if (packages.length > 0) await mkdir(join(partial, PACKAGES), { mode: 0o700 })
+  for (const name of packages) await copyFile(join(config.dataDir, name), join(partial, name))
+  names.push(...packages)
   const files = await Promise.all(names.map(async (name) => ({ name, ...(await hashed(join(partial, name))) })))
   const manifest: Manifest = { format: 1, version: VERSION, moment: new Date(moment).toISOString(), files }
   await writeFile(join(partial, MANIFEST), `${JSON.stringify(manifest, null, 2)}\n`, { mode: 0o600, flush: true })
+  await Promise.all(names.map((name) => syncFile(join(partial, name))))
+  if (packages.length > 0) await syncFolder(join(partial, PACKAGES))
   await syncFolder(partial)
   await rename(partial, target)
   await syncFolder(dirname(target))
@@ -85,7 +94,8 @@ export async function restoreStore(config: Config, path: string, { keepLedger }:
   await mkdir(dirname(to.records), { recursive: true, mode: 0o700 })
   const mark = join(config.dataDir, RESTORE_MARK)
   const again = existsSync(mark) ? z.array(z.string()).parse(JSON.parse(await readFile(mark, 'utf8'))) : []
-  const taken = [to.records, ...(keepLedger ? [] : [to.ledger, ...spoolsIn(config.dataDir).map((name) => join(config.dataDir, name))])].flatMap((file) => [file, `${file}-wal`])
+  const spools = keepLedger ? [] : spoolsIn(config.dataDir).map((name) => join(config.dataDir, name))
+  const taken = [...places.map(({ target }) => target), ...spools].flatMap((file) => [file, `${file}-wal`])
     .find((file) => existsSync(file) && !again.includes(file))
   if (taken !== undefined) throw new Error(`${taken} is there already: move it away first, nothing is written over`)
   if (keepLedger) refuseLostLedger(config.dataDir, to.ledger)
@@ -113,12 +123,10 @@ async function looked(config: Config): Promise<Pick<Restored, 'verified' | 'olde
 
 async function place(source: string, target: string, sha256: string): Promise<void> {
   const fresh = `${target}.restoring`
+  await mkdir(dirname(target), { recursive: true, mode: 0o700 })
   await rm(fresh, { force: true })
   await copyFile(source, fresh)
-  const file = await open(fresh, 'r+')
-  await file.chmod(0o600)
-  await file.sync()
-  await file.close()
+  await syncFile(fresh)
   if ((await hashed(fresh)).sha256 !== sha256) throw new Error('A file changed while it was copied: restore again')
   await rename(fresh, target)
   await syncFolder(dirname(target))
@@ -134,7 +142,8 @@ function embedded({ store, dataDir }: Config): ReturnType<typeof filesOf> {
   return filesOf(store.path, dataDir)
 }
 
-const spoolsIn = (dir: string): readonly string[] => existsSync(dir) ? readdirSync(dir).filter((name) => SPOOL.test(name)) : []
+const filesIn = (dir: string): readonly string[] => existsSync(dir) ? readdirSync(dir) : []
+const spoolsIn = (dir: string): readonly string[] => filesIn(dir).filter((name) => SPOOL.test(name))
 
 async function manifestOf(path: string): Promise<Manifest> {
   const text = await readFile(join(path, MANIFEST), 'utf8').catch(() => null)
@@ -150,6 +159,14 @@ async function hashed(path: string): Promise<{ readonly bytes: number; readonly 
   const hash = createHash('sha256')
   await pipeline(createReadStream(path), hash)
   return { bytes: (await stat(path)).size, sha256: hash.digest('hex') }
+}
+
+/** Durable, and for its owner only. */
+async function syncFile(path: string): Promise<void> {
+  const file = await open(path, 'r+')
+  await file.chmod(0o600)
+  await file.sync()
+  await file.close()
 }
 
 /** A file's name is as durable as its folder. Windows cannot open a folder. */

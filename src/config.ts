@@ -234,7 +234,7 @@ const settings = {
   KEY_URL: setting(null, 'Where the key encryption key lies; keep it apart from DATA_DIR', keyUrl, 'file:DATA_DIR/keys'),
   TRUSTED_ISSUERS: setting(null, 'JSON file of the token issuers whose JWTs are accepted', path),
   POLICY_FILE: setting(null, 'JSON file of role policies instead of the built-in ones', path),
-  WORKERS: count(1, 64, 'Server processes'),
+  WORKERS: count(1, 64, 'Server processes on this machine; they share PORT and the limits'),
   RATE_LIMIT: count(60_000, 1_000_000_000, 'Requests a minute per client, and per address'),
   CORS_ORIGINS: setting('', 'Origins of browser apps, exact, separated by commas', origins),
   TRUST_PROXY: setting('', 'Addresses of proxies whose X-Forwarded-For is believed, separated by commas', proxies),

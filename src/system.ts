@@ -143,7 +143,7 @@ async function systemOn({ records, ledgerStore, connect }: Stores, options: Syst
     tokens: openTokens({ store: records, ring, now, random: randomBytesOf, record: tokenRecorder(ledger, config.baseUrl, now) }),
     connect,
     async ready() {
-      await Promise.all([records.health(), ledgerStore.health(), provider.health()])
+      await Promise.all([news.fresh(), records.health(), ledgerStore.health(), provider.health()])
     },
     async close() {
       news.close()

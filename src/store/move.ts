@@ -51,7 +51,7 @@ async function copyLog({ from, to, progress }: Move, log: Bytes): Promise<void> 
     const { seq } = await to.ledger.head(log)
     const entries = await from.ledger.entries(log, seq + 1, ROWS, 'oldest')
     if (entries.length === 0) break
-    await to.ledger.sequence(log, entries)
+    await to.transfer.putEntries(log, entries)
     progress(entries.length)
   }
   for await (const page of postingPages(from, log)) await to.transfer.putPostings(log, page)

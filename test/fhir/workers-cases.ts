@@ -4,7 +4,7 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { request } from 'node:http'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { slotOf } from '../../src/audit/slot.ts'
 import { beside, type Child, mint, newPlace, pause, type Place, startChild, wardkeep } from '../child.ts'
 import { idsOf, type Json } from '../harness.ts'
@@ -47,6 +47,8 @@ const team = (id: string, subject: string, member: string): Json =>
 
 /** `env`: the store; `writers`: clients that update at once; `killMs`: for how long they write when one process is killed. */
 export function workersOwe(options: { readonly env: Readonly<Record<string, string>>; readonly writers: number; readonly updates: number; readonly killMs: number }): void {
+  // Commands are processes of their own, and the stand-in for MongoDB is slow.
+  vi.setConfig({ testTimeout: 180_000 })
   let place: Place
   let server: Child
   let token: string

@@ -1,4 +1,5 @@
 import type { Bytes } from '../../model/resource.ts'
+import type { LedgerEntry } from './ledger.ts'
 import type { Key, Term, Terms } from './records.ts'
 
 /* ---------- Transfer: the whole content of a store, row by row, for `wardkeep move`. No server may write meanwhile. ---------- */
@@ -40,6 +41,8 @@ export interface Transfer {
   putRecords(records: readonly RecordCopy[]): Promise<void>
   putVersions(versions: readonly VersionCopy[]): Promise<void>
   putDocuments(documents: readonly DocumentCopy[]): Promise<void>
+  /** Entries that follow the head of the log, which moves on to the last of them. Unlike `sequence` of the ledger no transaction: one that dies with its process would stand in the way for a minute. */
+  putEntries(log: Bytes, entries: readonly LedgerEntry[]): Promise<void>
   putPostings(log: Bytes, postings: readonly PostingCopy[]): Promise<void>
   lastRecord(): Promise<Key | null>
   lastVersion(): Promise<VersionPlace | null>

@@ -19,7 +19,7 @@ export async function openMongoTransfer(options: MongoStoreOptions): Promise<Tra
   return { ...reads(base), ...writes(base), close: () => base.client.close() }
 }
 
-type Writes = Pick<Transfer, 'putRecords' | 'putVersions' | 'putDocuments' | 'putPostings'>
+type Writes = Pick<Transfer, 'putRecords' | 'putVersions' | 'putDocuments' | 'putEntries' | 'putPostings'>
 
 function reads({ in: { record, version, document, posting, log: logs } }: Database): Omit<Transfer, keyof Writes | 'close'> {
   const page = <T extends Document>(from: Collection<T>, filter: object, limit: number): Promise<WithId<T>[]> =>
@@ -68,7 +68,7 @@ function versionCopy({ _id, type, version, updated, deleted, terms, sealed }: Ve
 
 /** Replaced in order where there already: what an interruption cut off comes again. */
 function writes(base: Database): Writes {
-  const { record, version, directory, document, posting } = base.in
+  const { record, version, directory, document, entry, posting, log: logs } = base.in
   const by = binary(randomBytes(KEY_BYTES))
   const put = async <T extends Document>(into: Collection<T>, rows: readonly (T & { readonly _id: Binary })[]): Promise<void> => {
     // In a sharded cluster a row is found by its shard key.
@@ -98,6 +98,13 @@ function writes(base: Database): Writes {
     },
     putDocuments: (copies) => put(document, copies.map(({ name, version: number, expires, sealed }) =>
       ({ _id: binary(name), version: number, ...(expires === null ? {} : { expires: new Date(expires) }), sealed: binary(sealed) }))),
+    async putEntries(log, copies) {
+      await put(entry, copies.map(({ seq, id, sealed, link }) => ({ _id: numbered(log, seq), id: binary(id), sealed: binary(sealed), link: binary(link) })))
+      const last = copies.at(-1)
+      if (last === undefined) return
+      const head = { seq: last.seq, link: binary(last.link) }
+      await guarded(() => logs.updateOne({ _id: binary(log) }, { $set: head, $setOnInsert: { indexed: 0, holder: null, until: 0 } }, { upsert: true }))
+    },
     putPostings: (log, copies) => put(posting, copies.map((copy) => ({ _id: placeOf(log, copy), log: binary(log), term: binary(copy.term), seq: copy.seq })))
   }
 }

@@ -4,6 +4,8 @@ import type { DocumentCopy, PostingCopy, RecordCopy, Transfer, VersionCopy } fro
 import { TERM_BYTES } from '../../ports.ts'
 import { openReader, openWriter, prepare } from './database.ts'
 import { toStoreError } from './errors.ts'
+import { makeLedgerWriter } from './ledger-writer.ts'
+import { sequenceUnit } from './ledger.ts'
 import { writeStatements } from './write-statements.ts'
 
 export interface SqliteFiles { readonly records: string; readonly ledger: string }
@@ -41,10 +43,10 @@ export function isHeld(ledger: string, at: number): boolean {
 
 const HELD = 'select name from log where holder is not null and until>?'
 
-type Writes = Pick<Transfer, 'putRecords' | 'putVersions' | 'putDocuments' | 'putPostings'>
+type Writes = Pick<Transfer, 'putRecords' | 'putVersions' | 'putDocuments' | 'putEntries' | 'putPostings'>
 
 const refused = async (): Promise<never> => { throw new TypeError('This store was opened as a source') }
-const NO_WRITES: Writes = { putRecords: refused, putVersions: refused, putDocuments: refused, putPostings: refused }
+const NO_WRITES: Writes = { putRecords: refused, putVersions: refused, putDocuments: refused, putEntries: refused, putPostings: refused }
 
 type RecordRow = [key: Bytes, type: string, version: number, updated: number, deleted: number, terms: Bytes, trail: Bytes, sealed: Bytes]
 type VersionRow = [key: Bytes, type: string, version: number, updated: number, deleted: number, trail: Bytes, sealed: Bytes]
@@ -94,6 +96,7 @@ function writes(records: DatabaseSync, ledger: DatabaseSync): Writes {
     putDocument: prepare<[Bytes, number, number | null, Bytes]>(records, 'insert or replace into document(name,version,expires,sealed) values (?,?,?,?)'),
     addPosting: prepare<[Bytes, Bytes, number]>(ledger, 'insert or ignore into posting(log,term,seq) select no,?2,?3 from log where name=?1')
   }
+  const entries = makeLedgerWriter(ledger)
   const typeId = (name: string): number => {
     sql.addType.run(name)
     return sql.type.get(name)![0]
@@ -114,6 +117,7 @@ function writes(records: DatabaseSync, ledger: DatabaseSync): Writes {
       addVersionTerms(recno, copy)
     }),
     putDocuments: async (copies) => together(records, copies, ({ name, version, expires, sealed }) => { more.putDocument.run(name, version, expires, sealed) }),
+    putEntries: async (log, copies) => together(ledger, [sequenceUnit(log, copies)], (unit) => { entries.apply(unit, 0) }),
     putPostings: async (log, copies) => together(ledger, copies, ({ term, seq }) => { more.addPosting.run(log, term, seq) })
   }
 }
