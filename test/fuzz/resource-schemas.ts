@@ -10,7 +10,8 @@ export function resourceSchema(type: string): object {
 
 function objectSchema(shape: Shape, depth: number): { readonly properties: Record<string, object>; readonly required: readonly string[] } {
   const required = shape.required.flatMap(({ element, keys }) => (keys.includes(element) ? [element] : []))
-  const shown = [...shape.props.values()].filter((prop) => depth < DEPTH_MAX - 1 || required.includes(prop.key) || prop.check !== null).filter(({ key, type }) => key !== 'contained' && type !== 'Extension' && type !== 'xhtml' && key !== 'text')
+  const shown = [...shape.props.values()].filter((prop) => depth < DEPTH_MAX - 1 || required.includes(prop.key) || prop.check !== null)
+    .filter(({ key, type, binding }) => required.includes(key) || (key !== 'contained' && key !== 'text' && key !== 'implicitRules' && type !== 'Extension' && type !== 'Reference' && binding === null))
   return { properties: Object.fromEntries(shown.map((prop) => [prop.key, propSchema(prop, depth)])), required }
 }
 
@@ -24,8 +25,8 @@ const whole = (shape: Shape, depth: number): object =>
 
 const PRIMITIVES: Readonly<Record<string, object>> = {
   boolean: { type: 'boolean' }, decimal: { type: 'number' }, integer: { type: 'integer', minimum: -2147483648, maximum: 2147483647 }, unsignedInt: { type: 'integer', minimum: 0, maximum: 2147483647 },
-  positiveInt: { type: 'integer', minimum: 1, maximum: 2147483647 }, date: { enum: ['1970', '2020-02-29', '2026-13'] }, dateTime: { enum: ['1970-01', '2020-02-29T10:00:00Z', '2026-02-30'] },
-  instant: { enum: ['2020-02-29T10:00:00.123+01:00', '2020'] }, time: { enum: ['10:00:00', '24:00:00'] }, id: { enum: ['held', 'other'] }, code: { enum: ['final', 'active', 'male', 'POST', 'GET', 'batch', 'transaction', 'x'] },
-  uri: { enum: ['urn:oid:1.2.3', 'http://x.example/a', 'Patient/held', 'Patient', 'urn:uuid:6f1c2b1e-55e4-4e58-9cde-29c4e5bdf4aa'] }, canonical: { enum: ['http://x.example/a|1', 'a'] }, base64Binary: { enum: ['eA==', 'x'] }
+  positiveInt: { type: 'integer', minimum: 1, maximum: 2147483647 }, date: { enum: ['1970', '2020-02-29'] }, dateTime: { enum: ['1970-01', '2020-02-29T10:00:00Z'] },
+  instant: { enum: ['2020-02-29T10:00:00.123+01:00'] }, time: { enum: ['10:00:00'] }, id: { enum: ['held', 'other'] }, code: { enum: ['final', 'GET', 'PUT', 'batch', 'transaction', 'C', '0'] },
+  uri: { enum: ['urn:oid:1.2.3', 'http://x.example/a', 'Patient/held', 'Patient', 'urn:uuid:6f1c2b1e-55e4-4e58-9cde-29c4e5bdf4aa'] }, canonical: { enum: ['http://x.example/a|1'] }, base64Binary: { enum: ['eA=='] }
 }
-const primitive = (type: string): object => PRIMITIVES[type] ?? { type: 'string', minLength: 1, maxLength: 20 }
+const primitive = (type: string): object => PRIMITIVES[type] ?? { type: 'string', pattern: '^[a-zà-ÿ]{1,8}$' }

@@ -14,6 +14,12 @@ const SECONDS = Number(process.env.FUZZ_SECONDS ?? 45)
 const TYPES = ['Patient', 'Observation', 'Binary', 'AuditEvent']
 const CHECKS = 'not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance'
 
+/** Random text in a header would refuse nearly every write. OpenAPI cannot say that `return=minimal` makes a reply without a body. */
+const HEADER_VALUES = {
+  'If-Match': ['W/"1"', 'W/"2"', '"x"'], 'If-None-Match': ['*', 'W/"1"'], 'If-None-Exist': ['_id=held', '_id=absent', 'x'], 'If-Modified-Since': ['Thu, 01 Jan 1970 00:00:00 GMT', 'x'],
+  Prefer: ['return=representation', 'return=OperationOutcome', 'handling=lenient', 'x'], 'X-Security-Context': ['Patient/held', 'x']
+}
+
 let server: Harness
 const dir = mkdtempSync(join(tmpdir(), 'wardkeep-fuzz-'))
 beforeAll(async () => {
@@ -33,6 +39,7 @@ async function document(paths: RegExp): Promise<Json> {
   json.paths = Object.fromEntries(Object.entries(json.paths).filter(([path]) => paths.test(path)))
   json.components.parameters.id.schema = { enum: ['held', 'other', 'absent', 'a'.repeat(65)] }
   json.components.parameters.vid.schema = { enum: ['1', '2', '0', 'x'] }
+  for (const [name, values] of Object.entries(HEADER_VALUES)) json.components.parameters[name].schema = { enum: values }
   for (const type of [...TYPES, 'Bundle', 'Parameters']) {
     const schema = resourceSchema(type)
     const { content } = json.components.requestBodies[type]
@@ -65,14 +72,14 @@ test('no request made up from the OpenAPI document is answered by a 5xx, or by w
   const cases = Number(/(\d+) generated/.exec(out)?.[1] ?? 0)
   expect(cases, out.slice(-3000)).toBeGreaterThan(100)
   const token = await server.token(SYSTEM)
-  const kept = await Promise.all(TYPES.map(async (type) => (await server.ask(token, 'GET', `${type}?_summary=count`)).json.total))
-  console.log(cases, kept)
+  const versions = await Promise.all(TYPES.slice(0, 3).map(async (type) => (await server.ask(token, 'GET', `${type}/_history?_count=1000`)).json.entry.length))
+  console.log(cases, versions)
 }, SECONDS * 3000 + 300_000)
 
 test('a reply that the document does not declare is found', async () => {
   const schema = await document(/^\/Patient\/\{id\}$/)
-  delete schema.paths['/Patient/{id}'].get.responses['404']
-  delete schema.paths['/Patient/{id}'].get.responses.default
+  const { parameters, get } = schema.paths['/Patient/{id}']
+  schema.paths['/Patient/{id}'] = { parameters, get: { ...get, responses: { 204: get.responses[304] } } }
   const { code, out } = await fuzz(schema, server.base, 10)
   expect([code, out.includes('Undocumented status code')], out.slice(-3000)).toEqual([1, true])
 }, 300_000)

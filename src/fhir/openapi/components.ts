@@ -63,7 +63,7 @@ function bodyOf(type: string): { readonly required: boolean; readonly content: u
 }
 
 const resourceResponse = (type: string): unknown => ({
-  description: type === 'Resource' ? 'A resource' : `A ${type}, or an OperationOutcome where Prefer asks for one`,
+  description: type === 'Resource' ? 'A resource' : `A ${type}; to a write an OperationOutcome or nothing, where Prefer asks for it`,
   headers: Object.fromEntries(['ETag', 'Last-Modified', 'Location'].map((name) => [name, { $ref: `#/components/headers/${name}` }])),
   content: type === 'Binary' ? { ...content('Resource'), '*/*': {} } : content('Resource')
 })
