@@ -29,6 +29,11 @@ export function guard(store: StagedStore, policy: Policy, context: GuardContext)
     disclosed.push(seen.row)
     return seen
   }
+  // A request needs one of these, and a plain read none: each is made when it is first asked for.
+  const searching = once(() => searcher(store, eyes, context, reveal))
+  const including = once(() => includer(store, eyes, context, reveal))
+  const listing = once(() => lister(store, eyes, context, reveal))
+  const writing = once(() => writer(store, policy, eyes, context, reveal))
   /** A version is there iff the caller may see the current one (of a deleted row: its last content). */
   const current = async (ref: Ref): Promise<Seen | undefined> => {
     eyes.require(ref.type, 'r')
@@ -51,15 +56,25 @@ export function guard(store: StagedStore, policy: Policy, context: GuardContext)
       return seen === undefined ? undefined : reveal(seen)
     },
     async history(of, ask) {
-      const listing = await versionsOf(of, ask)
-      if (listing === undefined) return undefined
-      const rows = listing.found.map(({ row }) => reveal(eyes.look(row, 'r')!))
-      return { rows, next: listing.more ? listing.found.at(-1)!.position : null }
+      const listed = await versionsOf(of, ask)
+      if (listed === undefined) return undefined
+      const rows = listed.found.map(({ row }) => reveal(eyes.look(row, 'r')!))
+      return { rows, next: listed.more ? listed.found.at(-1)!.position : null }
     },
-    ...searcher(store, eyes, context, reveal),
-    ...includer(store, eyes, context, reveal),
-    ...lister(store, eyes, context, reveal),
-    ...writer(store, policy, eyes, context, reveal),
+    search: (ask) => searching().search(ask),
+    searchAll: (asks) => searching().searchAll(asks),
+    sorted: (ask) => searching().sorted(ask),
+    count: (ask, max) => searching().count(ask, max),
+    resolve: (type, filter) => searching().resolve(type, filter),
+    requireIncludes: (type, includes) => including().requireIncludes(type, includes),
+    included: (page, includes) => including().included(page, includes),
+    ofPatient: (ask) => listing().ofPatient(ask),
+    readAll: (refs, keep) => listing().readAll(refs, keep),
+    choose: (ask, among) => listing().choose(ask, among),
+    create: (resource, id) => writing().create(resource, id),
+    update: (resource, ifMatch) => writing().update(resource, ifMatch),
+    patch: (ref, ifMatch, change) => writing().patch(ref, ifMatch, change),
+    remove: (ref, ifMatch) => writing().remove(ref, ifMatch),
     lock: (criteria) => store.lock(criteria),
     disclosed: () => (disclosed.length < 2 ? disclosed : [...new Map(disclosed.map((row) => [`${refText(row)}/${row.version}`, row])).values()])
   }
@@ -79,6 +94,11 @@ export function guard(store: StagedStore, policy: Policy, context: GuardContext)
     if (types.length === 0) throw fault(403, 'forbidden', 'Neither scope nor role allows this interaction on any type')
     return systemVersions(store, judge, types, ask)
   }
+}
+
+function once<T>(make: () => T): () => T {
+  let made: T | undefined
+  return () => (made ??= make())
 }
 
 /** What every write of this caller passes before it is staged. */
