@@ -3,10 +3,9 @@
  * at 1, 16 and 64 connections. Prints tables and writes nothing but a temporary store, which goes at the end. `--quick` takes a minute at
  * 64 connections; `--smoke` is for the test of this program, and its figures mean nothing. docs/PERFORMANCE.md says how to read the tables.
  */
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
 import { parseArgs } from 'node:util'
 import { type Server, startBare, startWardkeep } from './child.ts'
 import { drive } from './client.ts'
@@ -54,14 +53,12 @@ try {
 async function run(): Promise<void> {
   const say = (text: string): void => { process.stdout.write(`${text}\n`) }
   const started = performance.now()
-  const [small, large] = [await open(`${PLAN.small * PER_PATIENT} resources`), await open(`${PLAN.large * PER_PATIENT} resources`)]
-  await load(small, PLAN.small)
-  await load(large, PLAN.large)
+  const [small, smallBytes] = await open('small', PLAN.small)
+  const [large, largeBytes] = await open('large', PLAN.large)
   const paths = [...readPaths(PLAN.large), ...searchPaths(PLAN.large)]
   const bare = await startBare(await answersOf(large, paths))
   running.push(bare)
   await checkSame(bare, large, [...readPaths(PLAN.large).slice(0, CHECKED), ...searchPaths(PLAN.large).slice(0, CHECKED)])
-  const bytesStored = { small: stored(small) / (PLAN.small * PER_PATIENT), large: stored(large) / (PLAN.large * PER_PATIENT) }
 
   const read = await scenario('read', [
     { server: bare, next: gets(bare, readPaths(PLAN.large)) }, { server: small, next: gets(small, readPaths(PLAN.small)) }, { server: large, next: gets(large, readPaths(PLAN.large)) }
@@ -88,14 +85,22 @@ async function run(): Promise<void> {
 
   const terms = measureTerms(generated(1).flatMap(({ entry }) => entry.map(({ resource }) => resource)), PLAN.terms)
   say(`\nindex terms of a resource: ${terms.ours.toFixed(1)} µs; each search expression evaluated anew: ${terms.anew.toFixed(0)} µs`)
-  say(`bytes stored per resource: ${bytesStored.small.toFixed(0)} at ${PLAN.small * PER_PATIENT}, ${bytesStored.large.toFixed(0)} at ${PLAN.large * PER_PATIENT} resources`)
+  say(`bytes stored per resource: ${smallBytes.toFixed(0)} at ${PLAN.small * PER_PATIENT}, ${largeBytes.toFixed(0)} at ${PLAN.large * PER_PATIENT} resources`)
   say(`\n${bars({ read, readAll, search, searchAll, create, terms, big })}`)
   say(`\n${((performance.now() - started) / 1000).toFixed(0)} s`)
 
-  async function open(name: string): Promise<Server> {
-    const server = await startWardkeep(name, join(dir, String(running.length)))
+  /** A server that holds these patients, and the bytes of a resource in its file: that of a stopped server has everything, and nothing twice. */
+  async function open(folder: string, patients: number): Promise<readonly [Server, number]> {
+    const resources = patients * PER_PATIENT
+    const [name, place] = [`${resources} resources`, join(dir, folder)]
+    const loader = await startWardkeep(name, place)
+    running.push(loader)
+    await load(loader, patients)
+    await loader.stop()
+    const bytes = statSync(join(place, 'data', 'wardkeep.db')).size / resources
+    const server = await startWardkeep(name, place)
     running.push(server)
-    return server
+    return [server, bytes]
   }
 
   /** Figures of each contender at the largest number of connections; those of all numbers are printed. */
@@ -108,13 +113,5 @@ async function run(): Promise<void> {
       say(table(figures.map((each) => ({ ...each, name: `${each.name}, ${count} connections` }))))
     }
     return figures
-  }
-
-  /** Bytes of the records' database as a reader sees it: what its log holds twice for a while is not counted twice. */
-  function stored(server: Server): number {
-    const db = new DatabaseSync(join(dir, String(running.indexOf(server)), 'data', 'wardkeep.db'), { readOnly: true })
-    const [pages, bytes] = ['page_count', 'page_size'].map((name) => Number(Object.values(db.prepare(`pragma ${name}`).get() ?? {})[0]))
-    db.close()
-    return pages! * bytes!
   }
 }

@@ -29,11 +29,7 @@ export function guard(store: StagedStore, policy: Policy, context: GuardContext)
     disclosed.push(seen.row)
     return seen
   }
-  // A request needs one of these, and a plain read none: each is made when it is first asked for.
-  const searching = once(() => searcher(store, eyes, context, reveal))
-  const including = once(() => includer(store, eyes, context, reveal))
-  const listing = once(() => lister(store, eyes, context, reveal))
-  const writing = once(() => writer(store, policy, eyes, context, reveal))
+  const { searching, including, listing, writing } = parts(store, policy, eyes, context, reveal)
   /** A version is there iff the caller may see the current one (of a deleted row: its last content). */
   const current = async (ref: Ref): Promise<Seen | undefined> => {
     eyes.require(ref.type, 'r')
@@ -76,7 +72,7 @@ export function guard(store: StagedStore, policy: Policy, context: GuardContext)
     patch: (ref, ifMatch, change) => writing().patch(ref, ifMatch, change),
     remove: (ref, ifMatch) => writing().remove(ref, ifMatch),
     lock: (criteria) => store.lock(criteria),
-    disclosed: () => (disclosed.length < 2 ? disclosed : [...new Map(disclosed.map((row) => [`${refText(row)}/${row.version}`, row])).values()])
+    disclosed: () => distinct(disclosed)
   }
   return self as GuardedStore
 
@@ -93,6 +89,20 @@ export function guard(store: StagedStore, policy: Policy, context: GuardContext)
     const types = allTypes.filter((type) => eyes.has(type, 'r'))
     if (types.length === 0) throw fault(403, 'forbidden', 'Neither scope nor role allows this interaction on any type')
     return systemVersions(store, judge, types, ask)
+  }
+}
+
+/** Each version once. */
+const distinct = (rows: readonly Row[]): readonly Row[] =>
+  rows.length < 2 ? [...rows] : [...new Map(rows.map((row) => [`${refText(row)}/${row.version}`, row])).values()]
+
+/** A request needs one of these, and a plain read none: each is made when it is first asked for. */
+function parts(store: StagedStore, policy: Policy, eyes: Lens, context: GuardContext, reveal: (seen: Seen) => Seen) {
+  return {
+    searching: once(() => searcher(store, eyes, context, reveal)),
+    including: once(() => includer(store, eyes, context, reveal)),
+    listing: once(() => lister(store, eyes, context, reveal)),
+    writing: once(() => writer(store, policy, eyes, context, reveal))
   }
 }
 
