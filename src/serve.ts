@@ -33,20 +33,26 @@ export async function serve(): Promise<void> {
   const config = await orOneLine(async () => loadConfig())
   if (isSupervisor(config)) return supervise(config)
   const place = await placeAmongServers()
-  const running = await orOneLine(() => startServing(config, place))
-  let closing = false
+  await untilStopped(() => startServing(config, place))
+}
+
+/** What is told to stop while it starts, stops as soon as it has started: a signal that comes at any time ends in a drain. */
+export async function untilStopped(start: () => Promise<Running>): Promise<{ readonly running: Running; readonly stopping: () => boolean }> {
+  const starting = orOneLine(start)
+  let stopping = false
   const stop = (): void => {
-    if (closing) return
-    closing = true
-    void running.close().then(() => process.exit(0))
+    if (stopping) return
+    stopping = true
+    void starting.then((running) => running.close()).then(() => process.exit(0))
   }
   process.once('SIGTERM', stop)
   process.once('SIGINT', stop)
+  return { running: await starting, stopping: () => stopping }
 }
 
 /** `place`: of a server among several on this machine. */
 export async function startServing(config: Config, place: Place | null = null): Promise<Running> {
-  const log = openLog({ level: config.logLevel })
+  const log = openLog({ level: config.logLevel, shared: place !== null })
   const failed = (error: unknown): void => {
     log.fault('background', error)
     if (error instanceof FileRefused) log.note('error', 'POLICY_FILE or TRUSTED_ISSUERS cannot be read or is not valid: requests are refused until it is')

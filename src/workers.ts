@@ -54,7 +54,7 @@ interface Post { readonly holder: string; readonly number: number; worker: Worke
 
 /** Runs until SIGTERM or SIGINT. Where the first server does not come to listen, this ends with that server's exit code. */
 export async function supervise(config: Config): Promise<never> {
-  const log = openLog({ level: config.logLevel })
+  const log = openLog({ level: config.logLevel, shared: true })
   // Each server takes connections off the socket itself: one that this process had handed to a server that was just killed would hang for ever.
   cluster.schedulingPolicy = cluster.SCHED_NONE
   const posts = Array.from({ length: config.workers }, (_, index): Post =>

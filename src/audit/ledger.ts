@@ -212,7 +212,13 @@ async function spooled(spool: Spool, entry: OutboxEntry): Promise<void> {
 function within(work: Promise<void>, msMax: number): Promise<void> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => reject(new StoreUnavailable('The ledger does not answer')), msMax)
-    work.then(resolve, reject).finally(() => clearTimeout(timer))
+    work.then(() => {
+      clearTimeout(timer)
+      resolve()
+    }, (error: unknown) => {
+      clearTimeout(timer)
+      reject(error as Error)
+    })
   })
 }
 

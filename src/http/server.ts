@@ -99,7 +99,7 @@ async function inXml(exchange: Exchange, reply: FhirResponse, options: AnswerOpt
     return reply
   } catch (error) {
     options.log.fault(exchange.id, error)
-    const failed = replyToError(undefined, exchange.id, options.unavailable)
+    const failed = replyToError(error, exchange.id, options.unavailable)
     exchange.xml = await xmlBody(exchange, failed, undefined)
     return failed
   }
