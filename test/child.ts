@@ -66,7 +66,10 @@ export async function startChild(place: Place, env: Env = {}): Promise<Child> {
   }))
   const origin = `http://127.0.0.1:${settings.PORT}`
   while (!(await fetch(`${origin}/health`).then((reply) => reply.ok, () => false))) {
-    if (over || performance.now() - began > START_MS_MAX) throw new Error(`The server did not start: ${output()}`)
+    if (over || performance.now() - began > START_MS_MAX) {
+      gone()
+      throw new Error(`The server did not start: ${output()}`)
+    }
     await pause(20)
   }
   return {
