@@ -41,6 +41,9 @@ export interface Bounds {
   readonly chainMatchesMax: number
   readonly sortRecordsMax: number
   readonly orValuesMax: number
+  readonly filterTestsMax: number
+  readonly filterDepthMax: number
+  readonly textCharsMax: number
   readonly includesMax: number
   readonly includedRecordsMax: number
   readonly countMax: number
@@ -93,7 +96,8 @@ const boundsOf = (raw: Raw): Bounds => ({
   bodyBytesMax: raw.BODY_BYTES_MAX, bodyBytesLargeMax: raw.BODY_BYTES_LARGE_MAX, bodyBytesInline: raw.BODY_BYTES_INLINE,
   formBytesMax: raw.FORM_BYTES_MAX, entriesMax: raw.ENTRIES_MAX, entriesLargeMax: raw.ENTRIES_LARGE_MAX,
   scanRecordsMax: raw.SCAN_RECORDS_MAX, chainDepthMax: raw.CHAIN_DEPTH_MAX, chainMatchesMax: raw.CHAIN_MATCHES_MAX,
-  sortRecordsMax: raw.SORT_RECORDS_MAX, orValuesMax: raw.OR_VALUES_MAX, includesMax: raw.INCLUDES_MAX, includedRecordsMax: raw.INCLUDED_RECORDS_MAX,
+  sortRecordsMax: raw.SORT_RECORDS_MAX, orValuesMax: raw.OR_VALUES_MAX, filterTestsMax: raw.FILTER_TESTS_MAX,
+  filterDepthMax: raw.FILTER_DEPTH_MAX, textCharsMax: raw.TEXT_CHARS_MAX, includesMax: raw.INCLUDES_MAX, includedRecordsMax: raw.INCLUDED_RECORDS_MAX,
   countMax: raw.COUNT_MAX, countDefault: raw.COUNT_DEFAULT, jsonDepthMax: raw.JSON_DEPTH_MAX,
   urlBytesMax: raw.URL_BYTES_MAX, headerBytesMax: raw.HEADER_BYTES_MAX, paramsMax: raw.PARAMS_MAX
 })
@@ -241,6 +245,9 @@ const settings = {
   CHAIN_MATCHES_MAX: count(2_000, 4_000, 'Records that one search of linked records, in a chain or _has, may match'),
   SORT_RECORDS_MAX: count(10_000, 1_000_000, 'Records that one search may sort by a search parameter'),
   OR_VALUES_MAX: count(200, 10_000, 'Values of one parameter, separated by commas'),
+  FILTER_TESTS_MAX: count(100, 10_000, 'Tests of one _filter'),
+  FILTER_DEPTH_MAX: count(16, 100, 'Parentheses and brackets of one _filter within each other'),
+  TEXT_CHARS_MAX: count(250_000, 100_000_000, 'Characters of one resource that _text and _content look through'),
   INCLUDES_MAX: count(10, 100, '_include and _revinclude parameters of one search'),
   INCLUDED_RECORDS_MAX: count(2_000, 100_000, 'Records that one page may include'),
   COUNT_MAX: count(1_000, 10_000, 'Resources on a page, at most'),

@@ -16,7 +16,7 @@ import { includer } from './guarded-include.ts'
 import { lister } from './guarded-lists.ts'
 import { searcher } from './guarded-search.ts'
 import { equal } from './json-parts.ts'
-import { type GuardContext, type Lens, lens } from './lens.ts'
+import { type GuardContext, type Lens, lens, type Reporting } from './lens.ts'
 import { isSubsetted, untagged } from './mask.ts'
 import type { Policy } from './policy.ts'
 
@@ -24,7 +24,8 @@ export type { GuardContext } from './lens.ts'
 
 export function guard(store: StagedStore, policy: Policy, context: GuardContext): GuardedStore {
   const disclosed = new Map<string, Row>()
-  const eyes = lens(policy, context)
+  const reporting: Reporting = { reports: null }
+  const eyes = lens(policy, context, reporting)
   const reveal = (seen: Seen): Seen => {
     disclosed.set(`${refText(seen.row)}/${seen.row.version}`, seen.row)
     return seen
@@ -61,6 +62,10 @@ export function guard(store: StagedStore, policy: Policy, context: GuardContext)
     ...lister(store, eyes, context, reveal),
     ...writer(store, policy, eyes, context, reveal),
     lock: (criteria) => store.lock(criteria),
+    explained() {
+      if (!policy.explain) throw fault(403, 'forbidden', "The parameter '_explain' is refused to this role")
+      return (reporting.reports ??= [])
+    },
     disclosed: () => [...disclosed.values()]
   }
   return self as GuardedStore

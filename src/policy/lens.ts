@@ -4,7 +4,7 @@ import type { Resource } from '../model/resource.ts'
 import { matches } from '../search/match.ts'
 import { searchParam } from '../search/parameters.ts'
 import { and, or } from '../search/query.ts'
-import type { FindAsk, Right, Row, SearchAsk, Seen } from '../store/ports.ts'
+import type { FindAsk, FindReport, Right, Row, SearchAsk, Seen } from '../store/ports.ts'
 import { type Grant, grantsFor, hiddenBy, maskOf, reachOf } from './grants.ts'
 import type { Policy } from './policy.ts'
 
@@ -23,11 +23,14 @@ export interface GuardContext {
 
 export type Lens = ReturnType<typeof lens>
 
+/** What has been reported of searches; null: nobody asked. */
+export interface Reporting { reports: FindReport[] | null }
+
 /** A search without what belongs to its answer; its filter leads to no other rows. */
 export type FilterAsk = Pick<SearchAsk, 'type' | 'filter' | 'codes' | 'order' | 'after' | 'limit'>
 
 /** What this caller may see of a row, and of which rows. */
-export function lens(policy: Policy, context: GuardContext) {
+export function lens(policy: Policy, context: GuardContext, reporting: Reporting = { reports: null }) {
   const matchContext = { base: context.base }
   const grantsOf = (row: Row, right: Right): readonly Grant[] =>
     grantsFor(policy.forType(row.type).rights[right], row, (filter) => matches(filter, row.resource(), matchContext))
@@ -66,7 +69,10 @@ export function lens(policy: Policy, context: GuardContext) {
       return shown === undefined ? null : (ask.filter.kind === 'all' || matches(ask.filter, shown.resource(), matchContext))
     }
     const filter = and([ask.filter, or(grants.map((grant) => grant.filter))])
-    return { type: ask.type, reach: reachOf(grants), filter, accept, order: ask.order, after: ask.after, limit: ask.limit, scanRecordsMax: context.scanRecordsMax }
+    const { reports } = reporting
+    const { type, order, after, limit } = ask
+    const found: FindAsk = { type, reach: reachOf(grants), filter, accept, order, after, limit, scanRecordsMax: context.scanRecordsMax }
+    return reports === null ? found : { ...found, report: (report) => void reports.push(report) }
   }
   return { look, require, has, searching, findAsk, grantsOf, seen }
 }

@@ -14,6 +14,11 @@ export interface ClauseOptions {
   readonly orValuesMax: number
   /** References that one chained parameter or `_has` may follow. Absent: none, as in scopes and policies. */
   readonly chainDepthMax?: number
+  /** Tests of one `_filter`, and how deep it may be nested. Absent: none. */
+  readonly filterTestsMax?: number
+  readonly filterDepthMax?: number
+  /** Characters of one resource that `_text` and `_content` look through. Absent: neither is answered. */
+  readonly textCharsMax?: number
   /** ms since 1970, for the prefix `ap` of dates, which is refused without it. */
   readonly now?: () => number
 }
@@ -43,11 +48,12 @@ export const newReading = (options: ClauseOptions, strict: boolean): Reading => 
  * such parameter, or nobody answers it. Null: it has no value. A modifier that the parameter does not have is refused, lenient or not.
  */
 export function readParameter(type: string, name: string, text: string, reading: Reading, depth = 0): Filter | null | undefined {
+  if (name === '_list') return readList(type, text, reading, depth)
   const isReverse = name.startsWith('_has:')
   if (isReverse || name.includes('.')) {
     const { chainDepthMax } = reading.options
     if (chainDepthMax === undefined) return undefined
-    if (depth === chainDepthMax) throw fault(422, 'too-costly', `A search parameter follows more than ${chainDepthMax} references (CHAIN_DEPTH_MAX)`)
+    if (depth === chainDepthMax) throw tooDeep(chainDepthMax)
     return isReverse ? readHas(type, name, text, reading, depth + 1) : readChain(type, name, text, reading, depth + 1)
   }
   const asked = readName(type, name)
@@ -57,14 +63,28 @@ export function readParameter(type: string, name: string, text: string, reading:
 /** `code[:Type].rest`. https://hl7.org/fhir/R4/search.html#chaining */
 function readChain(type: string, name: string, text: string, reading: Reading, depth: number): Filter | null | undefined {
   const dot = name.indexOf('.')
-  const [code = '', word, ...more] = name.slice(0, dot).split(':')
+  const rest = name.slice(dot + 1)
+  const own = rest.slice(0, rest.search(/[:.]|$/))
+  const answers = (each: string): boolean => rest.startsWith('_has:') || own === '_list' || searchParam(each, own) !== undefined
+  return followReference(type, name.slice(0, dot), { reading, depth, answers }, (each) => readParameter(each, rest, text, reading, depth))
+}
+
+/** What a step over a reference is read with: `answers`, whether what follows makes sense on a type at all. */
+export interface Following { readonly reading: Reading; readonly depth: number; readonly answers: (type: string) => boolean }
+
+/** The chain over `code[:Type]`, with what `read` makes of the rest on each type it may lead to. */
+export function followReference(
+  type: string, name: string, { reading, depth, answers }: Following, read: (type: string) => Filter | null | undefined
+): Filter | null | undefined {
+  const { chainDepthMax } = reading.options
+  if (chainDepthMax === undefined) return undefined
+  if (depth > chainDepthMax) throw tooDeep(chainDepthMax)
+  const [code = '', word, ...more] = name.split(':')
   const param = searchParam(type, code)
   if (param === undefined || param.kind !== 'reference' || more.length > 0) return undefined
   if (word !== undefined && !(isResourceType(word) && mayPointTo(param, word))) throw noModifier(code, word)
   const types = word === undefined ? referenceTargets(param) : [word]
-  const rest = name.slice(dot + 1)
-  const own = rest.slice(0, rest.search(/[:.]|$/))
-  const having = types.filter((each) => rest.startsWith('_has:') || searchParam(each, own) !== undefined)
+  const having = types.filter(answers)
   if (types.length === 0 || having.length > UNTYPED_MAX) {
     throw fault(400, 'not-supported', `The references of ${code} may point to many types: name one, as in ${code}:Patient`)
   }
@@ -74,7 +94,7 @@ function readChain(type: string, name: string, text: string, reading: Reading, d
     spend(reading)
     // Without a type named, those count for which the rest of the chain makes sense.
     try {
-      const filter = readParameter(each, rest, text, reading, depth)
+      const filter = read(each)
       if (filter === null) return null
       if (filter !== undefined) targets.push({ type: each, filter })
     } catch (error) {
@@ -96,6 +116,14 @@ function readHas(type: string, name: string, text: string, reading: Reading, dep
   const of = readParameter(from, rest.join(':'), text, reading, depth)
   return of === null || of === undefined ? of : { kind: 'has', param, of }
 }
+
+/** `_list=id`: rows that a List names. R4's functional lists (`$current-problems`) are not kept here. */
+function readList(type: string, text: string, reading: Reading, depth: number): Filter | null | undefined {
+  if (text.startsWith('$')) throw fault(400, 'not-supported', "'_list' names Lists by their ids; functional lists are not kept here")
+  return readParameter(type, '_has:List:item:_id', text, reading, depth)
+}
+
+const tooDeep = (max: number): FhirError => fault(422, 'too-costly', `A search parameter follows more than ${max} references (CHAIN_DEPTH_MAX)`)
 
 function spend(reading: Reading): void {
   if (reading.searchesLeft-- === 0) {
@@ -151,7 +179,7 @@ function readClause(asked: Asked, text: string, { options, strict }: Reading): F
   if (parts.length > options.orValuesMax) {
     throw fault(400, 'too-costly', `The parameter ${name} has more than ${options.orValuesMax} values`)
   }
-  const context: ValueContext = { base: options.base, now: options.now }
+  const context: ValueContext = options
   const values: ParamValue[] = []
   for (const part of parts) {
     if (part.length > VALUE_LENGTH_MAX) {

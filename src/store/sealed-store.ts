@@ -54,7 +54,7 @@ export function sealedStore(options: SealedStoreOptions): ResourceStore {
       }
       return rows
     },
-    find: (ask) => find(options, store, openRow, ask),
+    find: (ask) => findReported(options, store, openRow, ask),
     position: ({ type, id, updated }) => ({ updated, key: ring.recordKey(type, id) }),
     findOfPatient: (ask) => findOfPatient(options, openRow, ask),
     findVersions: (ask) => findVersions(options, openRow, ask),
@@ -112,6 +112,22 @@ function rowOf(stored: Stored, opened: Opened, parse: (bytes: Uint8Array) => unk
     json: body,
     resource: () => (parsed ??= frozen(parse(body) as Resource))
   })
+}
+
+/** Only what `accept` has an opinion of is counted: rows that are hidden from the caller are not. */
+async function findReported(options: SealedStoreOptions, store: ResourceStore, openRow: OpenRow, ask: FindAsk): Promise<Found> {
+  const { type, filter, report } = ask
+  if (report === undefined) return find(options, store, openRow, ask)
+  let [opened, confirmed] = [0, 0]
+  const accept = (row: Row): boolean | null => {
+    const accepted = ask.accept(row)
+    if (accepted !== null) opened += 1
+    if (accepted === true) confirmed += 1
+    return accepted
+  }
+  const found = await find(options, store, openRow, { ...ask, accept })
+  report({ type, plan: plan(type, filter, { base: options.base, termsMax: options.termsMax }), opened, confirmed })
+  return found
 }
 
 /** Rows of one type that `accept` confirms, in order, bounded by the rows that the caller sees and that had to be opened in vain. */

@@ -1,11 +1,13 @@
 import type { TypedValue } from '../parameters.ts'
-import type { Modifier, ParamValue, SearchParam } from '../query.ts'
+import type { Modifier, Operator, ParamValue, SearchParam } from '../query.ts'
 
 /** What a value is parsed with. Without a clock, `ap` on dates is refused (criteria must not depend on when they were read). */
 export interface ValueContext {
   /** The FHIR base of this server, without a trailing slash. */
   readonly base: string
   readonly now?: (() => number) | undefined
+  /** Characters of one resource that a search for words looks through (TEXT_CHARS_MAX). Absent: such searches are not answered. */
+  readonly textCharsMax?: number | undefined
 }
 
 export interface MatchContext {
@@ -29,14 +31,26 @@ export interface Form {
   readonly asks: (value: ParamValue, param: SearchParam) => readonly TermText[] | null
   /** The clause holds where no value matches (absent included). */
   readonly negated?: true
+  /** Whether any of the values matches, where that costs less than to try them one after the other. */
+  readonly matchesAny?: (values: readonly ParamValue[], typed: TypedValue, context: MatchContext) => boolean
 }
 
 /** A parameter type of R4. A new modifier is one entry in `modifiers`. `:missing` and `:Type` are read in parse.ts. */
 export interface Kind {
   readonly plain: Form
   readonly modifiers: Readonly<Partial<Record<Modifier, Form>>>
+  /** What only `_filter` compares with. */
+  readonly operators?: Readonly<Partial<Record<Operator, Form>>>
   /** Index terms of one value of a resource. */
   readonly terms: (typed: TypedValue, context: { readonly base: string }) => readonly TermText[]
+}
+
+const FILTER = 'filter-'
+
+/** How values under a modifier are read and matched; undefined: the kind has no such modifier. */
+export function formOf(kind: Kind, modifier: Modifier | null): Form | undefined {
+  if (modifier === null) return kind.plain
+  return modifier.startsWith(FILTER) ? kind.operators?.[modifier.slice(FILTER.length) as Operator] : kind.modifiers[modifier]
 }
 
 export const NO_TERMS: readonly TermText[] = []

@@ -4,10 +4,19 @@ import { fold, isObject, unescapeValue } from './text.ts'
 
 /** Strings: a case- and accent-folded prefix of any part. https://hl7.org/fhir/R4/search.html#string */
 export const stringKind: Kind = {
-  plain: stringForm((part, value) => fold(part).startsWith(value.folded), (value) => prefixAsks(value.folded)),
+  plain: stringForm((folded, value) => folded.startsWith(value.folded), (value) => prefixAsks(value.folded)),
   modifiers: {
-    exact: stringForm((part, value) => part === value.text, (value) => (value.folded === '' ? null : [{ text: `s=:${value.folded}` }])),
-    contains: stringForm((part, value) => fold(part).includes(value.folded), notIndexed)
+    exact: stringForm((_folded, value, part) => part === value.text, (value) => (value.folded === '' ? null : [{ text: `s=:${value.folded}` }])),
+    contains: stringForm((folded, value) => folded.includes(value.folded), notIndexed)
+  },
+  operators: {
+    eq: stringForm((folded, value) => folded === value.folded, (value) => (value.folded === '' ? null : [{ text: `s=:${value.folded}` }])),
+    ne: stringForm((folded, value) => folded !== value.folded, notIndexed),
+    ew: stringForm((folded, value) => folded.endsWith(value.folded), notIndexed),
+    gt: stringForm((folded, value) => firstOf(folded) > firstOf(value.folded), notIndexed),
+    lt: stringForm((folded, value) => firstOf(folded) < firstOf(value.folded), notIndexed),
+    ge: stringForm((folded, value) => firstOf(folded) >= firstOf(value.folded), notIndexed),
+    le: stringForm((folded, value) => firstOf(folded) <= firstOf(value.folded), notIndexed)
   },
   terms: (typed) => {
     const terms: TermText[] = []
@@ -21,6 +30,9 @@ export const stringKind: Kind = {
 
 type StringValue = Extract<ParamValue, { kind: 'string' }>
 
+/** The specification orders texts by the code points they start with; an empty one has none, which is neither more nor less. */
+const firstOf = (folded: string): number => folded.codePointAt(0) ?? NaN
+
 /** A value that is text, matched part by part; token's `:text` is built from it too. */
 export function parseString(text: string): StringValue | null {
   const plain = unescapeValue(text)
@@ -28,10 +40,15 @@ export function parseString(text: string): StringValue | null {
   return folded === '' ? null : { kind: 'string', text: plain, folded }
 }
 
-function stringForm(hit: (part: string, value: StringValue) => boolean, asks: (value: StringValue) => readonly TermText[] | null): Form {
+/** `hit` is given a part folded and as it is. */
+function stringForm(hit: (folded: string, value: StringValue, part: string) => boolean, asks: (value: StringValue) => readonly TermText[] | null): Form {
   return {
     parse: parseString,
-    matches: (value, typed) => value.kind === 'string' && eachPart(typed.value, (part) => hit(part, value)),
+    matches: (value, typed) => value.kind === 'string' && eachPart(typed.value, (part) => hit(fold(part), value, part)),
+    matchesAny: (values, typed) => eachPart(typed.value, (part) => {
+      const folded = fold(part)
+      return values.some((value) => value.kind === 'string' && hit(folded, value, part))
+    }),
     asks: (value) => (value.kind === 'string' ? asks(value) : null)
   }
 }
