@@ -6,6 +6,7 @@ import type { Form, ValueContext } from './types/kind.ts'
 import { mayPointTo, parseTypedReference, referenceTargets } from './types/reference.ts'
 import { kindOf } from './types/special.ts'
 import { splitUnescaped } from './types/text.ts'
+import { wordsKind } from './types/words.ts'
 
 export interface ClauseOptions {
   /** The FHIR base of this server, without a trailing slash. */
@@ -56,7 +57,7 @@ export function readParameter(type: string, name: string, text: string, reading:
     if (depth === chainDepthMax) throw tooDeep(chainDepthMax)
     return isReverse ? readHas(type, name, text, reading, depth + 1) : readChain(type, name, text, reading, depth + 1)
   }
-  const asked = readName(type, name)
+  const asked = readName(type, name, reading.options)
   return asked === null ? undefined : readClause(asked, text, reading)
 }
 
@@ -141,13 +142,13 @@ interface Asked {
 }
 
 /** null: no such parameter, or one that nobody answers. A modifier that the parameter does not have is refused, lenient or not. */
-function readName(type: string, name: string): Asked | null {
+function readName(type: string, name: string, { textCharsMax }: ClauseOptions): Asked | null {
   const colon = name.indexOf(':')
   const code = colon < 0 ? name : name.slice(0, colon)
   const param = searchParam(type, code)
   if (param === undefined) return null
   const kind = kindOf(param)
-  if (kind === null) return null
+  if (kind === null || (kind === wordsKind && textCharsMax === undefined)) return null
   if (colon < 0) return { param, name: code, form: kind.plain, modifier: null }
   const word = name.slice(colon + 1)
   if (word === 'missing') return { param, name: `${code}:missing`, form: null, modifier: null }

@@ -9,9 +9,10 @@ import { formOf, type Kind } from './types/kind.ts'
 import { kindOf } from './types/special.ts'
 
 /** The filter of a `_filter` parameter. FhirError 400 for what is malformed, unknown or not comparable so, lenient or not. */
-export function readFilter(type: string, text: string, reading: Reading): Filter | null {
+export function readFilter(type: string, text: string, reading: Reading): Filter | null | undefined {
+  const { filterTestsMax, filterDepthMax } = reading.options
+  if (filterTestsMax === undefined || filterDepthMax === undefined) return undefined
   if (text.trim() === '') return null
-  const { filterTestsMax = 0, filterDepthMax = 0 } = reading.options
   return compile(type, parseFilter(text, { testsMax: filterTestsMax, depthMax: filterDepthMax }), reading, 0)
 }
 
