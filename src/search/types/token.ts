@@ -72,7 +72,7 @@ export const tokenKind: Kind = {
   },
   operators: {
     eq: { parse: parseToken, matches: foldedMatches, asks: (value, param) => (hasCase(value) ? null : plain.asks(value, param)) },
-    ne: { parse: parseToken, matches: (value, typed) => anyOther(value, typed), asks: notIndexed }
+    ne: { parse: parseToken, matches: (value, typed) => !foldedMatches(value, typed), asks: notIndexed }
   },
   terms
 }
@@ -95,12 +95,6 @@ function foldedGiven(given: unknown): unknown {
   if (!isObject(given)) return given
   const texts = Object.entries(given).map(([name, text]) => [name, name === 'coding' ? listOf(text).map(foldedGiven) : typeof text === 'string' ? foldedText(text) : text])
   return Object.fromEntries(texts)
-}
-
-/** One of several codings that differs is an unequal item. */
-function anyOther(value: ParamValue, { type, value: given }: TypedValue): boolean {
-  const codings = isObject(given) && given.coding !== undefined ? listOf(given.coding) : null
-  return codings === null ? !foldedMatches(value, { type, value: given }) : codings.some((coding) => !foldedMatches(value, { type: 'Coding', value: coding }))
 }
 
 /** Boolean literals as tokens carry this implicit system (R4, token). */

@@ -73,12 +73,31 @@ const MAKERS: Readonly<Record<string, Make | undefined>> = {
 
 const NEVER: ReadonlySet<string> = new Set(['id', 'extension', 'modifierExtension', 'contained', 'text', 'meta', 'implicitRules', 'language'])
 
+const children = new Map<string, NonNullable<ReturnType<typeof structure>>>()
+
+const definitions = new Map<string, NonNullable<ReturnType<typeof structure>>>()
+
+/** Read from disk each time it is asked for, so it is kept here. */
+function definitionOf(type: string): NonNullable<ReturnType<typeof structure>> {
+  let found = definitions.get(type)
+  if (found === undefined) definitions.set(type, (found = structure(type) ?? []))
+  return found
+}
+
+function childrenOf(of: string, path: string): NonNullable<ReturnType<typeof structure>> {
+  let found = children.get(path)
+  if (found === undefined) {
+    const isChild = (name: string): boolean => name !== '' && !name.includes('.') && !NEVER.has(name)
+    children.set(path, (found = definitionOf(of).filter((each) => each.path.startsWith(`${path}.`) && isChild(each.path.slice(path.length + 1)))))
+  }
+  return found
+}
+
 /** Elements of a backbone or datatype below `path`, by the definition of `of`. */
 function members(m: Maker, of: string, path: string, looked: ReadonlySet<string>, depth: number): Record<string, unknown> {
   const found: Record<string, unknown> = {}
-  for (const element of structure(of) ?? []) {
+  for (const element of childrenOf(of, path)) {
     const name = element.path.slice(path.length + 1)
-    if (!element.path.startsWith(`${path}.`) || name.includes('.') || NEVER.has(name)) continue
     const isLooked = looked.has(element.path.replace('[x]', ''))
     if (!chance(m, isLooked ? 0.7 : 0.04) || element.type === undefined) continue
     const type = m.pick(element.type)

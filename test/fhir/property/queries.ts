@@ -94,7 +94,7 @@ function writeReference(m: Maker, param: SearchParam, typed: Typed | null): Writ
 
 function writeDate(m: Maker, typed: Typed | null, prefixes: readonly string[]): Written {
   const fields = fieldsOf(typed)
-  const own = [typed?.value, fields.start, fields.end, ...(Array.isArray(fields.event) ? fields.event : [])].filter((each) => typeof each === 'string') as string[]
+  const own = [typed?.value, fields.start, fields.end, ...(Array.isArray(fields.event) ? fields.event : [])].filter((each) => typeof each === 'string' && /^\d{4}($|-)/.test(each)) as string[]
   const whole = own.length > 0 && chance(m, 0.7) ? m.pick(own) : m.pick(DATES)
   const text = chance(m, 0.4) ? whole.slice(0, m.pick([4, 7, 10])) : whole
   const prefix = m.pick(prefixes)

@@ -125,7 +125,7 @@ function tokenHolds(how: string | null, asked: Asked, typed: Typed): boolean {
     if (bound === true) return /^(http:\/\/(hl7\.org\/fhir|terminology\.hl7\.org\/CodeSystem)\/|urn:)/.test(asked.system)
     return same(system, asked.system)
   }
-  return how === 'ne' ? pairsOf(typed).some((pair) => !hit(pair)) : pairsOf(typed).some(hit)
+  return pairsOf(typed).some(hit) !== (how === 'ne')
 }
 
 /* ---------- references ---------- */

@@ -99,14 +99,13 @@ export async function ask({ system }: World, caller: Caller, { type, params }: C
 export interface View { readonly rows: ReadonlyMap<string, readonly Row[]>; readonly searchable: ReadonlySet<string> }
 
 export async function viewOf(world: World, caller: Caller): Promise<View> {
-  const rows = new Map<string, Row[]>()
+  const rows = new Map<string, readonly Row[]>()
   const searchable = new Set<string>()
-  for (const [type, all] of world.rows) {
+  await Promise.all([...world.rows].map(async ([type, all]) => {
     if ((await status(world, requestOf('search-type', type, [['_count', '1']]), caller)) === 200) searchable.add(type)
-    const seen: Row[] = []
-    for (const row of all) if ((await status(world, requestOf('read', type, [], row.resource.id!), caller)) === 200) seen.push(row)
-    rows.set(type, seen)
-  }
+    const read = await Promise.all(all.map((row) => status(world, requestOf('read', type, [], row.resource.id!), caller)))
+    rows.set(type, all.filter((_, at) => read[at] === 200))
+  }))
   return { rows, searchable }
 }
 
