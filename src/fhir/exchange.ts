@@ -13,6 +13,8 @@ export interface Bounds {
   readonly filterTestsMax: number
   readonly filterDepthMax: number
   readonly textCharsMax: number
+  readonly matchWorkMax: number
+  readonly chainSearchesMax: number
   readonly jsonDepthMax: number
   readonly scanRecordsMax: number
   readonly chainDepthMax: number

@@ -3,7 +3,7 @@ import { fault } from '../model/errors.ts'
 import type { Resource } from '../model/resource.ts'
 import { matches } from '../search/match.ts'
 import { searchParam } from '../search/parameters.ts'
-import { and, or } from '../search/query.ts'
+import { and, codesOf, or } from '../search/query.ts'
 import type { FindAsk, FindReport, Right, Row, SearchAsk, Seen } from '../store/ports.ts'
 import { type Grant, grantsFor, hiddenBy, maskOf, reachOf } from './grants.ts'
 import type { Policy } from './policy.ts'
@@ -15,6 +15,8 @@ export interface GuardContext {
   readonly scanRecordsMax: number
   /** Rows that one search of linked rows may match (CHAIN_MATCHES_MAX). */
   readonly chainMatchesMax: number
+  /** Values and characters that may be compared in one row (MATCH_WORK_MAX). */
+  readonly matchWorkMax: number
   /** Rows that a search may sort by a parameter (SORT_RECORDS_MAX). */
   readonly sortRecordsMax: number
   /** Rows that one page may include (INCLUDED_RECORDS_MAX). */
@@ -25,6 +27,9 @@ export type Lens = ReturnType<typeof lens>
 
 /** What has been reported of searches; null: nobody asked. */
 export interface Reporting { reports: FindReport[] | null }
+
+/** Bytes of a row that are walked through in the time of one comparison, for each clause. */
+const BYTES_WALKED = 64
 
 /** A search without what belongs to its answer; its filter leads to no other rows. */
 export type FilterAsk = Pick<SearchAsk, 'type' | 'filter' | 'codes' | 'order' | 'after' | 'limit'>
@@ -64,9 +69,12 @@ export function lens(policy: Policy, context: GuardContext, reporting: Reporting
   }
   const findAsk = (ask: FilterAsk): FindAsk => {
     const grants = searching(ask.type, ask.codes)
+    const clauses = codesOf(ask.filter).length
     const accept = (row: Row): boolean | null => {
       const shown = look(row, 's')
-      return shown === undefined ? null : (ask.filter.kind === 'all' || matches(ask.filter, shown.resource(), matchContext))
+      if (shown === undefined) return null
+      const work = { left: context.matchWorkMax - clauses * row.json.length / BYTES_WALKED, max: context.matchWorkMax }
+      return ask.filter.kind === 'all' || matches(ask.filter, shown.resource(), { ...matchContext, updated: row.updated, work })
     }
     const filter = and([ask.filter, or(grants.map((grant) => grant.filter))])
     const { reports } = reporting

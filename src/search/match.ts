@@ -1,7 +1,7 @@
 import type { Resource } from '../model/resource.ts'
 import type { TypedValue } from './parameters.ts'
 import type { Filter } from './query.ts'
-import { type Form, formOf, type MatchContext } from './types/kind.ts'
+import { type Form, formOf, type MatchContext, spend } from './types/kind.ts'
 import { localTarget } from './types/reference.ts'
 import { kindOf, valuesOf } from './types/special.ts'
 
@@ -34,7 +34,9 @@ function clauseHolds(clause: Clause, resource: Resource, context: MatchContext):
 
 function hits(clause: Clause, form: Form, found: readonly TypedValue[], context: MatchContext): boolean {
   const listed = clause.values.length < LISTED_MIN ? null : listedIn(clause)
+  if (listed !== null) spend(context, found.length)
   if (listed !== null) return found.some((typed) => listed.has(nameOf(typed, context)))
+  spend(context, found.length * clause.values.length)
   if (form.matchesAny !== undefined) return found.some((typed) => form.matchesAny!(clause.values, typed, context))
   for (const typed of found) for (const value of clause.values) if (form.matches(value, typed, context)) return true
   return false

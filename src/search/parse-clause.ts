@@ -15,6 +15,8 @@ export interface ClauseOptions {
   readonly orValuesMax: number
   /** References that one chained parameter or `_has` may follow. Absent: none, as in scopes and policies. */
   readonly chainDepthMax?: number
+  /** Searches of linked rows that the chains and `_has` of one search may ask for. Absent: none. */
+  readonly chainSearchesMax?: number
   /** Tests of one `_filter`, and how deep it may be nested. Absent: none. */
   readonly filterTestsMax?: number
   readonly filterDepthMax?: number
@@ -36,13 +38,10 @@ export interface Reading {
 /** Characters of one value of a clause. */
 export const VALUE_LENGTH_MAX = 1000
 
-/** Searches of linked rows that the chains and `_has` of one search may ask for. */
-export const CHAIN_SEARCHES_MAX = 32
-
 /** Types that a chain may lead to without naming one. */
 const UNTYPED_MAX = 16
 
-export const newReading = (options: ClauseOptions, strict: boolean): Reading => ({ options, strict, searchesLeft: CHAIN_SEARCHES_MAX })
+export const newReading = (options: ClauseOptions, strict: boolean): Reading => ({ options, strict, searchesLeft: options.chainSearchesMax ?? 0 })
 
 /**
  * The filter of one parameter: `code`, `code:modifier`, a chain (`subject:Patient.name`) or `_has:Type:code:…`. Undefined: the type has no
@@ -128,7 +127,8 @@ const tooDeep = (max: number): FhirError => fault(422, 'too-costly', `A search p
 
 function spend(reading: Reading): void {
   if (reading.searchesLeft-- === 0) {
-    throw fault(422, 'too-costly', `The chained parameters of a search ask for more than ${CHAIN_SEARCHES_MAX} searches of linked resources: name the types of the references`)
+    const max = reading.options.chainSearchesMax ?? 0
+    throw fault(422, 'too-costly', `The chained parameters of a search ask for more than ${max} searches of linked resources (CHAIN_SEARCHES_MAX): name the types of the references`)
   }
 }
 
@@ -178,7 +178,7 @@ function readClause(asked: Asked, text: string, { options, strict }: Reading): F
   }
   const parts = splitUnescaped(text, ',')
   if (parts.length > options.orValuesMax) {
-    throw fault(400, 'too-costly', `The parameter ${name} has more than ${options.orValuesMax} values`)
+    throw fault(422, 'too-costly', `The parameter ${name} has more than ${options.orValuesMax} values (OR_VALUES_MAX)`)
   }
   const context: ValueContext = options
   const values: ParamValue[] = []

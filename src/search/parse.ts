@@ -22,7 +22,7 @@ export const PARAMETERS_MAX = 64
  * and never its value; parameters without a value are ignored. https://hl7.org/fhir/R4/search.html
  */
 export function parseSearch(type: string, params: readonly (readonly [string, string])[], options: ParseOptions): Query {
-  if (params.length > PARAMETERS_MAX) throw fault(400, 'too-costly', `More than ${PARAMETERS_MAX} search parameters`)
+  if (params.length > PARAMETERS_MAX) throw fault(422, 'too-costly', `More than ${PARAMETERS_MAX} search parameters (PARAMS_MAX)`)
   const results: ResultState = emptyResults(options.countDefault)
   const filters: Filter[] = []
   const used: (readonly [string, string])[] = []
@@ -57,7 +57,7 @@ export function parseCriteria(type: string, text: string, options: ParseOptions)
   if (MALFORMED_PERCENT.test(query)) throw fault(400, 'invalid', 'Criteria with a malformed percent-encoding')
   const params = [...new URLSearchParams(query)]
   if (params.length === 0) throw fault(400, 'required', 'Criteria without a search parameter')
-  if (params.length > PARAMETERS_MAX) throw fault(400, 'too-costly', `More than ${PARAMETERS_MAX} search parameters`)
+  if (params.length > PARAMETERS_MAX) throw fault(422, 'too-costly', `More than ${PARAMETERS_MAX} search parameters (PARAMS_MAX)`)
   const reading = newReading(options, true)
   return and(params.map(([name, value]) => {
     if (isResultParameter(name)) throw fault(400, 'not-supported', `The parameter ${name} has no meaning in criteria`)

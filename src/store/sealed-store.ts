@@ -5,6 +5,7 @@
 import { SealBroken, open, type Opened } from '../crypto/envelope.ts'
 import { fault } from '../model/errors.ts'
 import type { Ref, Resource } from '../model/resource.ts'
+import { takingTurns } from '../model/turns.ts'
 import { plan } from '../search/plan.ts'
 import type { Plan } from '../search/query.ts'
 import { frozen, openedRows } from './opened-rows.ts'
@@ -24,7 +25,7 @@ export function sealedStore(options: SealedStoreOptions): ResourceStore {
     async read(refs) {
       await ring.refresh()
       const rows: (Row | undefined)[] = []
-      const breath = breathing()
+      const breath = takingTurns()
       for (let start = 0; start < refs.length; start += 1000) {
         const keys = refs.slice(start, start + 1000).map((ref) => ring.recordKey(ref.type, ref.id))
         for (const stored of await records.get(keys)) {
@@ -146,7 +147,7 @@ async function find(options: SealedStoreOptions, store: ResourceStore, openRow: 
     // One row more than asked is looked for, so that a next link exists only where another row of this caller does.
     const limit = Math.min(1000, after === ask.after ? ask.limit + 1 : Math.max(64, ask.limit + 1 - rows.length))
     const page = await options.records.find(query, { after, limit, examine: 2000 })
-    const breath = breathing()
+    const breath = takingTurns()
     for (const stored of page.records) {
       // Awaited only where a key has to be read: searches that take turns row by row are slower, all of them.
       const opened = openRow(stored)
@@ -182,7 +183,7 @@ async function findByIds(options: SealedStoreOptions, store: ResourceStore, ids:
   live.sort((a, b) => sign * comparePositions(a.position, b.position))
   const rows: Row[] = []
   let last: Position | null = null
-  const breath = breathing()
+  const breath = takingTurns()
   for (const { row, position } of live) {
     const pause = breath()
     if (pause !== undefined) await pause
@@ -193,15 +194,6 @@ async function findByIds(options: SealedStoreOptions, store: ResourceStore, ids:
     last = position
   }
   return { rows, next: null }
-}
-
-/** Lets others run after each 10 ms of work: a promise to wait for, or undefined to go on. */
-function breathing(): () => Promise<unknown> | undefined {
-  let last = performance.now()
-  return () => {
-    if (performance.now() - last <= 10) return undefined
-    return new Promise(setImmediate).then(() => { last = performance.now() })
-  }
 }
 
 export function comparePositions(a: Position, b: Position): number {

@@ -66,10 +66,10 @@ describe('what a search asks for', () => {
   test('bounds: 200 values, 64 parameters, 1,000 characters', () => {
     const values = (n: number) => `code=${Array.from({ length: n }, (_, i) => i).join(',')}`
     expect(parsed('Observation', values(200)).filter).toMatchObject({ kind: 'clause' })
-    expect(refusal('Observation', values(201))).toMatchObject({ status: 400, issues: [{ code: 'too-costly' }] })
+    expect(refusal('Observation', values(201))).toMatchObject({ status: 422, issues: [{ code: 'too-costly' }] })
     const many = (n: number) => Array.from({ length: n }, () => 'code=a').join('&')
     expect(parsed('Observation', many(64)).used).toHaveLength(64)
-    expect(refusal('Observation', many(65))).toMatchObject({ status: 400, issues: [{ code: 'too-costly' }] })
+    expect(refusal('Observation', many(65))).toMatchObject({ status: 422, issues: [{ code: 'too-costly' }] })
     expect(parsed('Patient', `family=${'a'.repeat(1000)}`).used).toHaveLength(1)
     expect(refusal('Patient', `family=${'a'.repeat(1001)}`)).toMatchObject({ status: 400, issues: [{ code: 'too-long' }] })
   })

@@ -1,3 +1,4 @@
+import { fault } from '../../model/errors.ts'
 import type { TypedValue } from '../parameters.ts'
 import type { Modifier, Operator, ParamValue, SearchParam } from '../query.ts'
 
@@ -14,6 +15,17 @@ export interface MatchContext {
   readonly base: string
   /** ms since 1970 of the row, for `_lastUpdated`; without it meta.lastUpdated is read. */
   readonly updated?: number
+  /** What may still be compared in this row; absent: as much as there is. */
+  readonly work?: Work
+}
+
+/** Values, and characters of texts, that may still be compared. */
+export interface Work { left: number; readonly max: number }
+
+/** FhirError 422 where a row would take more comparing than one turn has time for. */
+export function spend({ work }: MatchContext, units: number): void {
+  if (work === undefined || (work.left -= units) >= 0) return
+  throw fault(422, 'too-costly', `A resource holds so much that the search would compare more than ${work.max} values and characters in it (MATCH_WORK_MAX): ask for fewer values`)
 }
 
 /** Text of an index term. `target` is the type a reference points to, null for a URL; absent for all other kinds. */

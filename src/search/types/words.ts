@@ -2,7 +2,7 @@
 import { fault } from '../../model/errors.ts'
 import type { TypedValue } from '../parameters.ts'
 import type { WordQuery } from '../query.ts'
-import { type Kind, NO_TERMS, notIndexed } from './kind.ts'
+import { type Kind, type MatchContext, NO_TERMS, notIndexed, spend } from './kind.ts'
 import { fold, isObject, unescapeValue } from './text.ts'
 
 /**
@@ -15,7 +15,7 @@ export const wordsKind: Kind = {
       const query = textCharsMax === undefined ? null : parseWords(unescapeValue(text))
       return query === null ? null : { kind: 'words', query, charsMax: textCharsMax! }
     },
-    matches: (value, typed) => value.kind === 'words' && holds(value.query, contentOf(typed, value.charsMax)),
+    matches: (value, typed, context) => value.kind === 'words' && holds(value.query, contentOf(typed, value.charsMax), context),
     asks: notIndexed
   },
   modifiers: {},
@@ -70,8 +70,9 @@ function readNot(reader: Reader): WordQuery | null {
     reader.depth--
     return of === null ? null : { kind: 'not', of }
   }
+  if (isWord(reader, 'and') || isWord(reader, 'or') || isWord(reader, ')')) return null
   const token = reader.tokens[reader.at++]
-  if (token === undefined || token[0] === ')') return null
+  if (token === undefined) return null
   if (token[0] === '(') {
     const inner = readOr(reader)
     return inner !== null && isWord(reader, ')') && ++reader.at ? inner : null
@@ -113,17 +114,25 @@ function gather(value: unknown, texts: string[], room: Room): void {
   }
 }
 
+/** Files in base64 are no text. */
+const isFile = (text: string): boolean => text.length > FILE_MIN && BASE64.test(text)
+const FILE_MIN = 1_000
+const BASE64 = /^[A-Za-z0-9+/]+={0,2}$/
+
 function add(text: string, texts: string[], room: Room): void {
+  if (isFile(text)) return
   room.left -= text.length
   if (room.left < 0) throw fault(422, 'too-costly', `A search by _text or _content meets a resource of more than ${room.max} characters (TEXT_CHARS_MAX): narrow it`)
   texts.push(text)
 }
 
-function holds(query: WordQuery, content: Content): boolean {
+function holds(query: WordQuery, content: Content, context: MatchContext): boolean {
   switch (query.kind) {
-    case 'and': return query.of.every((each) => holds(each, content))
-    case 'or': return query.of.some((each) => holds(each, content))
-    case 'not': return !holds(query.of, content)
-    case 'phrase': return content.text.includes(` ${query.words.join(' ')}${query.prefix ? '' : ' '}`)
+    case 'and': return query.of.every((each) => holds(each, content, context))
+    case 'or': return query.of.some((each) => holds(each, content, context))
+    case 'not': return !holds(query.of, content, context)
+    case 'phrase':
+      spend(context, content.text.length)
+      return content.text.includes(` ${query.words.join(' ')}${query.prefix ? '' : ' '}`)
   }
 }
