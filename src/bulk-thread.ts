@@ -3,20 +3,30 @@ import type { BulkAnswer, BulkAsk, BulkStart } from './bulk-messages.ts'
 import { KeysUnavailable } from './crypto/errors.ts'
 import { FhirError } from './model/errors.ts'
 import { StoreUnavailable } from './store/ports.ts'
+import { xmlOfReply } from './fhir/xml/reply-xml.ts'
 import { openSystem } from './system.ts'
 
-const { config, writers, slot } = workerData as BulkStart
+const { config, writers, slot, packages } = workerData as BulkStart
 const port = parentPort!
-const system = await openSystem({ config, writers, slot })
+const system = await openSystem({ config, writers, slot, packages })
 port.postMessage({ kind: 'ready' } satisfies BulkAnswer)
 
-// One request at a time; the port keeps the others in order.
+// One request at a time; the port keeps the others in order. Replies to lay out wait for no load.
 let turn: Promise<void> = Promise.resolve()
 port.on('message', (message: BulkAsk | 'close') => {
+  if (message !== 'close' && message.kind === 'xml') return port.postMessage(laidOut(message))
   turn = turn.then(() => (message === 'close' ? finish() : answer(message)))
 })
 
-async function answer({ number, request, caller }: BulkAsk): Promise<void> {
+function laidOut({ number, json }: Extract<BulkAsk, { kind: 'xml' }>): BulkAnswer {
+  try {
+    return { number, kind: 'xml', xml: xmlOfReply(json, false) }
+  } catch (error) {
+    return { number, kind: 'error', name: error instanceof Error ? error.constructor.name : 'unknown', unavailable: false }
+  }
+}
+
+async function answer({ number, request, caller }: Extract<BulkAsk, { kind: 'request' }>): Promise<void> {
   let reply: BulkAnswer
   system.forgetPanels()
   try {

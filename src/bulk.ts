@@ -13,6 +13,8 @@ import type { System } from './system.ts'
 
 export interface Bulk {
   readonly handle: Handle
+  /** A large reply, JSON, in XML. */
+  toXml(json: Uint8Array | string): Promise<string>
   close(): Promise<void>
 }
 
@@ -20,11 +22,11 @@ export interface Bulk {
 export function openBulk(system: System, slot: string): Bulk {
   let worker: Worker | null = null
   let number = 0
-  const waiting = new Map<number, { resolve: (response: FhirResponse) => void; reject: (error: Error) => void }>()
+  const waiting = new Map<number, Waiting>()
   const start = (): Worker => {
     const writers = system.connect()
     const started = new Worker(new URL('./bulk-thread.ts', import.meta.url), {
-      workerData: { config: system.config, writers, slot } satisfies BulkStart, transferList: writers === null ? [] : [writers.store, writers.ledger]
+      workerData: { config: system.config, writers, slot, packages: system.packages } satisfies BulkStart, transferList: writers === null ? [] : [writers.store, writers.ledger]
     })
     // A thread that cannot open its stores is given up: its requests are answered, and the next one starts another.
     const late = setTimeout(() => { if (worker === started) gone() }, system.config.timeouts.bulkStartMs)
@@ -33,6 +35,7 @@ export function openBulk(system: System, slot: string): Bulk {
       if (answer.kind === 'ready') return
       const asked = waiting.get(answer.number)
       waiting.delete(answer.number)
+      if (answer.kind === 'xml') return asked?.resolve(answer.xml)
       system.forgetPanels()
       if (answer.kind === 'response') asked?.resolve(answer.response)
       else if (answer.kind === 'fault') asked?.reject(new FhirError(answer.status, answer.issues, { headers: { ...answer.headers } }))
@@ -50,14 +53,16 @@ export function openBulk(system: System, slot: string): Bulk {
     started.on('exit', gone)
     return started
   }
+  const send = <T extends FhirResponse | string>(ask: BulkAsk, transfer: ArrayBuffer[]): Promise<T> => {
+    worker ??= start()
+    const answer = new Promise<T>((resolve, reject) => waiting.set(ask.number, { resolve: resolve as Waiting['resolve'], reject }))
+    worker.postMessage(ask, transfer)
+    return answer
+  }
   return {
-    handle(request, caller) {
-      worker ??= start()
-      const ask: BulkAsk = { number: ++number, request, caller }
-      const answer = new Promise<FhirResponse>((resolve, reject) => waiting.set(ask.number, { resolve, reject }))
-      worker.postMessage(ask, request.body !== null && 'bytes' in request.body ? [ownBuffer(request.body.bytes)] : [])
-      return answer
-    },
+    handle: (request, caller) =>
+      send<FhirResponse>({ number: ++number, kind: 'request', request, caller }, request.body !== null && 'bytes' in request.body ? [ownBuffer(request.body.bytes)] : []),
+    toXml: (json) => send<string>({ number: ++number, kind: 'xml', json }, []),
     async close() {
       if (worker === null) return
       const ended = new Promise((resolve) => worker?.once('exit', resolve))
@@ -66,6 +71,8 @@ export function openBulk(system: System, slot: string): Bulk {
     }
   }
 }
+
+interface Waiting { readonly resolve: (result: FhirResponse | string) => void; readonly reject: (error: Error) => void }
 
 /** The body's memory moves to the thread; http gives each large body a buffer of its own. */
 const ownBuffer = (bytes: Uint8Array): ArrayBuffer => bytes.buffer as ArrayBuffer

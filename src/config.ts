@@ -48,6 +48,8 @@ export interface Bounds {
   readonly chainSearchesMax: number
   readonly includesMax: number
   readonly includedRecordsMax: number
+  readonly expansionCodesMax: number
+  readonly expansionValuesMax: number
   readonly countMax: number
   readonly countDefault: number
   readonly jsonDepthMax: number
@@ -100,6 +102,7 @@ const boundsOf = (raw: Raw): Bounds => ({
   scanRecordsMax: raw.SCAN_RECORDS_MAX, chainDepthMax: raw.CHAIN_DEPTH_MAX, chainMatchesMax: raw.CHAIN_MATCHES_MAX,
   sortRecordsMax: raw.SORT_RECORDS_MAX, orValuesMax: raw.OR_VALUES_MAX, filterTestsMax: raw.FILTER_TESTS_MAX,
   filterDepthMax: raw.FILTER_DEPTH_MAX, textCharsMax: raw.TEXT_CHARS_MAX, matchWorkMax: raw.MATCH_WORK_MAX, chainSearchesMax: raw.CHAIN_SEARCHES_MAX, includesMax: raw.INCLUDES_MAX, includedRecordsMax: raw.INCLUDED_RECORDS_MAX,
+  expansionCodesMax: raw.EXPANSION_CODES_MAX, expansionValuesMax: raw.EXPANSION_VALUES_MAX,
   countMax: raw.COUNT_MAX, countDefault: raw.COUNT_DEFAULT, jsonDepthMax: raw.JSON_DEPTH_MAX,
   urlBytesMax: raw.URL_BYTES_MAX, headerBytesMax: raw.HEADER_BYTES_MAX, paramsMax: raw.PARAMS_MAX
 })
@@ -254,6 +257,8 @@ const settings = {
   MATCH_WORK_MAX: count(500_000, 1_000_000_000, 'Values and characters that one search compares in one resource'),
   INCLUDES_MAX: count(10, 100, '_include and _revinclude parameters of one search'),
   INCLUDED_RECORDS_MAX: count(2_000, 100_000, 'Records that one page may include'),
+  EXPANSION_CODES_MAX: count(20_000, 1_000_000, 'Concepts that one request may look at for value sets'),
+  EXPANSION_VALUES_MAX: count(2_000, 100_000, 'Codes that value sets and hierarchies may bring into one search, by :in, :not-in, :above and :below'),
   COUNT_MAX: count(1_000, 10_000, 'Resources on a page, at most'),
   COUNT_DEFAULT: count(50, 10_000, 'Resources on a page without _count'),
   JSON_DEPTH_MAX: count(100, 1_000, 'Nested arrays and objects of a JSON body'),

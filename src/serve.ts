@@ -3,6 +3,8 @@ import { readFile } from 'node:fs/promises'
 import { openBulk } from './bulk.ts'
 import { ConfigError, type Config, loadConfig } from './config.ts'
 import { capabilityBytes } from './fhir/capabilities.ts'
+import { bodyFormat } from './fhir/formats.ts'
+import { openApiBytes } from './fhir/openapi/document.ts'
 import { validateResource } from './fhir/validate/validate.ts'
 import { openLog } from './http/log.ts'
 import type { Refusal } from './http/exchange.ts'
@@ -53,13 +55,15 @@ export async function startServing(config: Config): Promise<Running> {
   const verifier = openVerifier({ issuers, ownIssuer: config.baseUrl, opaque: system.tokens, audience: config.fhirBase, now: Date.now })
   const bulk = openBulk(system, 'server')
   const metadata = capabilityBytes({ base: config.fhirBase, ...system.release })
+  let openApi: Uint8Array | undefined
   const refusedTokens = refusedRecorder(system, failed)
   // The definitions are read on first use: better now than during the first request.
   validateResource({ resourceType: 'Patient' }, 'Patient')
   const server = await startServer({
     config, types: new Set(allTypes), operations: operationRoutes, log, verify: (token) => verifier.verify(token), refused: refusedTokens.refused, ready: system.ready,
-    metadata: () => metadata, wellKnown: { 'smart-configuration': smartConfiguration },
+    metadata: () => metadata, openApi: () => (openApi ??= openApiBytes({ base: config.fhirBase, ...system.release })), wellKnown: { 'smart-configuration': smartConfiguration },
     handle: (request, caller) => (isLarge(request, config) ? bulk.handle(request, caller) : system.handle(request, caller)),
+    largeXml: bulk.toXml,
     bodyLimit: async (caller: Caller) => ((await system.policyOf(caller)).largeBundles ? config.bounds.bodyBytesLargeMax : config.bounds.bodyBytesMax),
     unavailable: (error) => error instanceof StoreUnavailable || error instanceof StoreUnknown || error instanceof KeysUnavailable
   })
@@ -74,8 +78,14 @@ export async function startServing(config: Config): Promise<Running> {
   }
 }
 
-const isLarge = (request: Parameters<System['handle']>[0], config: Config): boolean =>
-  request.body !== null && 'bytes' in request.body && request.body.bytes.length > config.bounds.bodyBytesInline
+function isLarge({ body }: Parameters<System['handle']>[0], { bounds }: Config): boolean {
+  if (body === null || !('bytes' in body)) return false
+  const cost = bodyFormat(body.contentType, false)?.syntax === 'xml' ? XML_COST : 1
+  return body.bytes.length * cost > bounds.bodyBytesInline
+}
+
+/** How much longer a byte of XML takes to read than one of JSON. */
+const XML_COST = 8
 
 function refusedRecorder(system: System, failed: (error: unknown) => void) {
   const summed = refusals(Date.now)

@@ -11,7 +11,10 @@ import type { Config } from './config.ts'
 import { openKeyRing, type KeyRing } from './crypto/keys.ts'
 import { openFileProvider } from './crypto/providers/file.ts'
 import { fhirHandler, type FhirContext, type Handle } from './fhir/handle.ts'
+import { definitionsOf } from './fhir/definitions.ts'
 import { operationRoutes } from './fhir/operations/index.ts'
+import type { PackageContent } from './fhir/packages/content.ts'
+import { type PackageFolder, packageFolder } from './fhir/packages/folder.ts'
 import { interactionsDefault, openRouter } from './fhir/routes.ts'
 import type { PageLink } from './fhir/exchange.ts'
 import type { Caller } from './model/caller.ts'
@@ -19,6 +22,7 @@ import { parseOwnJson } from './model/json.ts'
 import type { Bytes } from './model/resource.ts'
 import { erasePatient } from './store/erase.ts'
 import { allTypes } from './search/classification.ts'
+import { usePackaged } from './search/parameters.ts'
 import { makePanel } from './policy/panel.ts'
 import { compilePolicy, type Policy, type PolicyContext } from './policy/policy.ts'
 import { loadRolePolicies } from './policy/role-policies.ts'
@@ -37,6 +41,7 @@ export interface System {
   readonly ledger: Ledger
   readonly resources: ResourceStore
   readonly handle: Handle
+  readonly packages: readonly PackageContent[]
   readonly release: { readonly version: string; readonly date: string }
   policyOf(caller: Caller): Promise<Policy>
   /** Another thread of this process wrote or may have: panels are read again. */
@@ -67,6 +72,8 @@ export interface SystemOptions {
   /** Ledger slot: `server` or `cli`. */
   readonly slot: string
   readonly writers?: WriterPorts
+  /** Absent: those of DATA_DIR. */
+  readonly packages?: readonly PackageContent[]
   readonly now?: () => number
   readonly failed?: (error: unknown) => void
 }
@@ -74,6 +81,8 @@ export interface SystemOptions {
 export async function openSystem(options: SystemOptions): Promise<System> {
   const { config, slot, writers = null, now = Date.now, failed = () => undefined } = options
   await mkdir(config.dataDir, { recursive: true, mode: 0o700 })
+  const packages = options.packages ?? (await packagesOf(config).read())
+  usePackaged(packages.flatMap(({ searchParameters }) => searchParameters))
   const { records, ledgerStore, connect } = await openStores(config, now, writers)
   const provider = openFileProvider(config.keys.dir)
   const ring = await openKeyRing({ provider, documents: keyDocuments(records), tenant: TENANT, now })
@@ -89,13 +98,13 @@ export async function openSystem(options: SystemOptions): Promise<System> {
   const policies: PolicyContext = { roles, base: config.fhirBase, now, panel: panel.panel }
   const compile = (caller: Caller): Promise<Policy> => compilePolicy(caller, policies)
   const context: FhirContext = {
-    base: config.fhirBase, store: (policy) => (policy.auditQueries ? resourcesWithQueries : resources), ledger, compile, now, newId: randomUUID, links: pageLinks(ring), router: openRouter({ types: new Set(allTypes), interactions: interactionsDefault, operations: operationRoutes }),
+    base: config.fhirBase, store: (policy) => (policy.auditQueries ? resourcesWithQueries : resources), ledger, compile, now, newId: randomUUID, links: pageLinks(ring), router: openRouter({ types: new Set(allTypes), interactions: interactionsDefault, operations: operationRoutes }), definitions: definitionsOf(packages),
     touched: (row) => panel.touched(row.type, row.resource()),
     bounds: { ...config.bounds, largeEntriesMax: config.bounds.entriesLargeMax }, version: VERSION, date: RELEASED
   }
   const release = { version: VERSION, date: RELEASED }
   return {
-    config, records, ledgerStore, ring, ledger, resources, handle: fhirHandler(context), newKeys: provider.created, release,
+    config, records, ledgerStore, ring, ledger, resources, handle: fhirHandler(context), newKeys: provider.created, release, packages,
     policyOf: compile, forgetPanels: panel.forget, rotateKeys: () => ring.rotate(),
     erase: (patient) => erasePatient({
       records, ring, tenant: TENANT, random,
@@ -113,6 +122,9 @@ export async function openSystem(options: SystemOptions): Promise<System> {
     }
   }
 }
+
+/** Implementation guides and their like. What is added or removed counts from the next start of a server. */
+export const packagesOf = ({ dataDir }: Pick<Config, 'dataDir'>): PackageFolder => packageFolder(join(dataDir, 'packages'))
 
 /** What is minted or revoked is in the ledger, by the same commit. */
 function tokenRecorder(ledger: Ledger, issuer: string, now: () => number): (event: TokenEvent) => Promise<readonly OutboxEntry[]> {

@@ -18,6 +18,7 @@ const SALT_AT = 25
 const COUNTER_AT = 41
 const HEAD_BYTES = 47
 const TAG_BYTES = 16
+const ID_COUNTER_AT = 10
 
 /** An entry that does not open: changed, moved, or of an unknown format. */
 export class EntryBroken extends Error {}
@@ -31,18 +32,19 @@ export function entrySealer(key: DataKey, log: Bytes, random: (into: Uint8Array)
   const salt = new Uint8Array(16)
   random(salt)
   const session = sessionKey(key.seal, salt)
-  const nextId = idSource(random)
+  const idStart = new Uint8Array(ID_COUNTER_AT)
+  random(idStart)
   let counter = 0
   return {
     seal(record, at) {
-      const id = nextId()
+      counter += 1
+      const id = idOf(idStart, counter)
       const body = padded(encodeRecord(record, at))
       const sealed = new Uint8Array(HEAD_BYTES + body.length + TAG_BYTES)
       sealed[0] = FORMAT
       sealed.set(key.id, 1)
       sealed.set(log, LOG_AT)
       sealed.set(salt, SALT_AT)
-      counter += 1
       writeCounter(nonce, 6, counter)
       sealed.set(nonce.subarray(6), COUNTER_AT)
       const cipher = createCipheriv('aes-256-gcm', session, nonce)
@@ -130,19 +132,12 @@ function writeCounter(into: Uint8Array, at: number, counter: number): void {
   }
 }
 
-/** Random ids, drawn 256 at a time: one system call and one buffer for many entries. */
-function idSource(random: (into: Uint8Array) => void): () => Bytes {
-  let pool = new Uint8Array(4096)
-  let used = pool.length
-  return () => {
-    if (used === pool.length) {
-      pool = new Uint8Array(4096)
-      random(pool)
-      used = 0
-    }
-    used += 16
-    return pool.subarray(used - 16, used)
-  }
+/** Ten random bytes of the sealer ‖ its counter: ids of one sealer follow one another, so that a store's index of them grows at one place. */
+function idOf(start: Uint8Array, counter: number): Bytes {
+  const id = new Uint8Array(16)
+  id.set(start)
+  writeCounter(id, ID_COUNTER_AT, counter)
+  return id
 }
 
 /** Sizes grow by a quarter, so that a size tells little of what an access touched. */

@@ -1,5 +1,5 @@
+import { byteText } from '../crypto/bytes.ts'
 import type { Term } from '../store/ports.ts'
-import { hex } from './record.ts'
 
 /** Index terms of the entries that this process sealed a moment ago, so that its sequencer need not open them again. Only a saving of work. */
 export interface OwnTerms {
@@ -16,10 +16,10 @@ export function ownTerms(keptMax = KEPT_MAX): OwnTerms {
   return {
     add(id, terms) {
       if (kept.size >= keptMax) kept.delete(kept.keys().next().value!)
-      kept.set(hex(id), terms)
+      kept.set(byteText(id), terms)
     },
     take(id) {
-      const name = hex(id)
+      const name = byteText(id)
       const found = kept.get(name)
       if (found !== undefined) kept.delete(name)
       return found

@@ -13,17 +13,19 @@ export interface Blinder {
   terms(record: AccessRecord, at?: number): readonly Term[]
 }
 
+/** Of each kind. */
 const TERMS_CACHED_MAX = 20_000
 
 export function blinder(index: KeyObject): Blinder {
-  const cached = new Map<string, Term>()
+  const cached = new Map<TermKind, Map<string, Term>>()
   const term = (kind: TermKind, value: string): Term => {
-    const text = `ledger ${kind}\n${value}`
-    const known = cached.get(text)
+    let ofKind = cached.get(kind)
+    if (ofKind === undefined) cached.set(kind, (ofKind = new Map()))
+    const known = ofKind.get(value)
     if (known !== undefined) return known
-    const made = Uint8Array.from(hmac256(index, text).subarray(0, 16))
-    if (cached.size >= TERMS_CACHED_MAX) cached.clear()
-    cached.set(text, made)
+    const made = Uint8Array.from(hmac256(index, `ledger ${kind}\n${value}`).subarray(0, 16))
+    if (ofKind.size >= TERMS_CACHED_MAX) ofKind.clear()
+    ofKind.set(value, made)
     return made
   }
   return { term, terms: (record, at) => termsOf(record, at).map(([kind, value]) => term(kind, value)) }
@@ -45,7 +47,16 @@ export function termsOf(record: AccessRecord, at: number = record.at): readonly 
   return terms
 }
 
-export const dayOf = (at: number): string => new Date(at).toISOString().slice(0, 10)
+/** Almost every record is of the day of the one before. */
+let lastDay = { day: Number.NaN, text: '' }
+
+export function dayOf(at: number): string {
+  const day = Math.floor(at / DAY_MS)
+  if (day !== lastDay.day) lastDay = { day, text: new Date(at).toISOString().slice(0, 10) }
+  return lastDay.text
+}
+
+const DAY_MS = 86_400_000
 
 export function agentsOf(record: AccessRecord): readonly string[] {
   const agents: string[] = []

@@ -1,8 +1,9 @@
 import { Command } from 'commander'
 import { ConfigError, loadConfig } from '../config.ts'
-import { openSystem, type System } from '../system.ts'
+import { openSystem, packagesOf, type System } from '../system.ts'
 import { auditCommand } from './audit.ts'
 import { keysCommand } from './keys.ts'
+import { packageCommand } from './package.ts'
 import { tokenCommand } from './token.ts'
 
 /** `npm run wardkeep -- COMMAND`: works on the local store and keys, beside a running server too. */
@@ -13,6 +14,7 @@ export async function program(argv: readonly string[]): Promise<void> {
     .addCommand(tokenCommand({ open, now: Date.now, print }))
     .addCommand(keysCommand({ open, print }))
     .addCommand(auditCommand(open, print))
+    .addCommand(packageCommand({ packages: () => packagesOf(loadConfig()), print }))
   try {
     await root.parseAsync([...argv])
   } catch (error) {

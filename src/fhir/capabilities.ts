@@ -5,9 +5,11 @@ import { searchParam, searchParams } from '../search/parameters.ts'
 import type { SearchParam } from '../search/query.ts'
 import { mayPointTo, referenceTargets } from '../search/types/reference.ts'
 import { kindOf } from '../search/types/special.ts'
+import { formats, JSON_FORMAT, XML_FORMAT } from './formats.ts'
 import { interactions } from './interactions/index.ts'
 import { operations } from './operations/index.ts'
 import type { OperationDefinition } from './operations/operation.ts'
+import { JSON_PATCH } from './patch/patch-body.ts'
 import { jsonReply } from './reply.ts'
 
 export interface CapabilityOptions {
@@ -41,8 +43,8 @@ function build({ base, version, date }: CapabilityOptions): unknown {
     software: { name: 'Wardkeep', version },
     implementation: { description: 'Wardkeep, a FHIR R4 server with security built in', url: base },
     fhirVersion: '4.0.1',
-    format: ['json', 'application/fhir+json'],
-    patchFormat: ['application/json-patch+json', 'application/fhir+json'],
+    format: formats.flatMap(({ type, short }) => (short === null ? [type] : [short, type])),
+    patchFormat: [JSON_PATCH, JSON_FORMAT.type, XML_FORMAT.type],
     rest: [{
       mode: 'server',
       security: {

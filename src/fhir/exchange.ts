@@ -1,6 +1,7 @@
 import type { Caller } from '../model/caller.ts'
-import { fault } from '../model/errors.ts'
+import { fault, FhirError } from '../model/errors.ts'
 import type { FhirRequest, FhirResponse, Interaction } from '../model/interaction.ts'
+import type { Definitions } from './definitions.ts'
 import type { Router } from './routes.ts'
 import type { SortPlace } from '../search/sort.ts'
 import type { GuardedStore, Position, Right } from '../store/ports.ts'
@@ -22,6 +23,10 @@ export interface Bounds {
   readonly sortRecordsMax: number
   readonly includesMax: number
   readonly includedRecordsMax: number
+  /** Concepts that one request may look at for value sets. */
+  readonly expansionCodesMax: number
+  /** Codes that value sets and hierarchies may bring into one search. */
+  readonly expansionValuesMax: number
 }
 
 /** What every interaction may know of the server. */
@@ -29,6 +34,7 @@ export interface Site {
   /** FHIR base URL without a trailing slash. */
   readonly base: string
   readonly bounds: Bounds
+  readonly definitions: Definitions
   readonly router: Router
   readonly paramsMax: number
   /** ms since 1970, fixed for one attempt. */
@@ -94,6 +100,17 @@ export function ifMatchVersion(request: FhirRequest): number | null {
   const match = /^(?:W\/)?"([1-9][0-9]{0,14})"$/.exec(text.trim())
   if (match === null) throw fault(400, 'value', 'If-Match is not a weak ETag of this server, such as W/"1"')
   return Number(match[1])
+}
+
+/** Whether scope and role give the right on any row of a type. */
+export function allows(guarded: GuardedStore, type: string, right: Right = 's'): boolean {
+  try {
+    guarded.require(type, right)
+    return true
+  } catch (error) {
+    if (error instanceof FhirError && error.status === 403) return false
+    throw error
+  }
 }
 
 /** Who a page link belongs to. */

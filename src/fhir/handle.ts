@@ -34,6 +34,7 @@ export interface FhirContext {
   readonly version: string
   readonly date: string
   readonly router: Router
+  readonly definitions: Site['definitions']
   readonly bounds: Bounds & { readonly paramsMax: number;  readonly entriesMax: number; readonly largeEntriesMax: number }
 }
 
@@ -103,7 +104,7 @@ async function attempts(session: Session, request: FhirRequest, run: Run, record
 }
 
 function site(context: FhirContext, now: number): Site {
-  return { base: context.base, bounds: context.bounds, now, newId: context.newId, links: context.links, router: context.router, paramsMax: context.bounds.paramsMax }
+  return { base: context.base, bounds: context.bounds, now, newId: context.newId, links: context.links, router: context.router, definitions: context.definitions, paramsMax: context.bounds.paramsMax }
 }
 
 async function bundle(session: Session, request: FhirRequest): Promise<FhirResponse> {

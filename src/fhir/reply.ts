@@ -7,9 +7,16 @@ export const FHIR_JSON = 'application/fhir+json; charset=utf-8'
 
 export const etag = (version: number): string => `W/"${version}"`
 
-export function rowHeaders(row: Row): Record<string, string> {
-  return { 'content-type': FHIR_JSON, etag: etag(row.version), 'last-modified': new Date(row.updated).toUTCString() }
+export function rowHeaders(row: Row): Readonly<Record<string, string>> {
+  const known = headersOfRows.get(row)
+  if (known !== undefined) return known
+  const made = Object.freeze({ 'content-type': FHIR_JSON, etag: etag(row.version), 'last-modified': new Date(row.updated).toUTCString() })
+  headersOfRows.set(row, made)
+  return made
 }
+
+/** Of rows that are read again and again; a date as text costs more than all the rest of it. */
+const headersOfRows = new WeakMap<Row, Readonly<Record<string, string>>>()
 
 /** A single resource. */
 export function resourceReply(request: FhirRequest, seen: Seen, status = 200, extra: Readonly<Record<string, string>> = {}): FhirResponse {

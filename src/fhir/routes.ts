@@ -5,7 +5,7 @@ import { isCompartment } from '../search/compartment-search.ts'
 import { decodePercent } from './query-string.ts'
 
 /** RESTful API of R4 (https://hl7.org/fhir/R4/http.html): path shape, method, interaction. HEAD goes where GET goes. */
-const table: readonly (readonly [shape: Shape, method: string, interaction: Interaction])[] = [
+export const routes: readonly (readonly [shape: Shape, method: string, interaction: Interaction])[] = [
   ['',                 'POST',   'batch'],
   ['',                 'GET',    'search-system'],
   ['/_search',         'POST',   'search-system'],
@@ -64,7 +64,7 @@ export interface Router {
 
 export function openRouter(options: { readonly types: ReadonlySet<string>; readonly interactions: ReadonlySet<Interaction>; readonly operations?: readonly OperationRoute[] }): Router {
   const methods = new Map<Shape, Map<string, Interaction>>()
-  for (const [shape, method, interaction] of table) {
+  for (const [shape, method, interaction] of routes) {
     if (!options.interactions.has(interaction)) continue
     const found = methods.get(shape) ?? new Map<string, Interaction>()
     methods.set(shape, found.set(method, interaction))

@@ -4,7 +4,8 @@ import { gunzip } from 'node:zlib'
 import { fault, FhirError } from '../model/errors.ts'
 import { refuseTokenIn } from './authenticate.ts'
 import type { Exchange, HttpConfig, ServerOptions, Step } from './exchange.ts'
-import { mediaType } from './negotiate.ts'
+import { mediaType, negotiateForm } from './negotiate.ts'
+import { bodyFormat } from '../fhir/formats.ts'
 import { JSON_PATCH } from '../fhir/patch/patch-body.ts'
 import { parsePairs } from '../fhir/query-string.ts'
 
@@ -28,6 +29,7 @@ export function readBody(options: { readonly config: HttpConfig; readonly bodyLi
     const form = parsePairs(latin1(bytes), bounds.paramsMax - exchange.params.length)
     refuseTokenIn(form)
     exchange.params = [...exchange.params, ...form]
+    negotiateForm(exchange, form)
   }
 
   async function readContent(exchange: Exchange): Promise<undefined> {
@@ -40,17 +42,16 @@ export function readBody(options: { readonly config: HttpConfig; readonly bodyLi
   }
 }
 
-/** FHIR JSON; for PATCH a JSON Patch too, for Binary whatever was sent (https://hl7.org/fhir/R4/binary.html#rest). */
+/** FHIR JSON or XML; for PATCH a JSON Patch too, for Binary whatever was sent (https://hl7.org/fhir/R4/binary.html#rest). */
 function contentTypeOf({ incoming, route }: Exchange): string {
   const sent = incoming.headers['content-type']
   if (sent === undefined) throw unsupported('Content-Type is missing')
   const { type, charset, version } = mediaType(sent)
-  const json = type === 'application/fhir+json' || type === 'application/json'
-  const patches = route?.interaction === 'patch'
-  if ((json || (type === JSON_PATCH && patches)) && charset === 'utf-8' && version) return type
+  const isContent = route?.type === 'Binary' && (route.interaction === 'create' || route.interaction === 'update')
+  if ((bodyFormat(type, isContent) !== undefined || (type === JSON_PATCH && route?.interaction === 'patch')) && charset === 'utf-8' && version) return type
   // `application/fhir+…` is a resource in some format, never the content of a Binary.
-  if (route?.type !== 'Binary' || patches || type.startsWith('application/fhir+') || !/^[\w!#$&^.+-]{1,127}\/[\w!#$&^.+-]{1,127}$/.test(type) || sent.length > 256)
-    throw unsupported('This server reads application/fhir+json of FHIR 4.0 in UTF-8')
+  if (!isContent || type.startsWith('application/fhir+') || !/^[\w!#$&^.+-]{1,127}\/[\w!#$&^.+-]{1,127}$/.test(type) || sent.length > 256)
+    throw unsupported('This server reads application/fhir+json and application/fhir+xml of FHIR 4.0 in UTF-8')
   return sent
 }
 

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Caller } from '../model/caller.ts'
 import type { FhirRequest, FhirResponse, Interaction } from '../model/interaction.ts'
+import type { Format } from '../fhir/formats.ts'
 import type { OperationRoute, Route } from '../fhir/routes.ts'
 import type { Log } from './log.ts'
 import type { Pair } from '../fhir/query-string.ts'
@@ -27,8 +28,12 @@ export interface Exchange {
   /** The Accept header, or _format in its place. */
   accept: string | undefined
   /** What they ask for. */
-  format: 'application/fhir+json' | 'application/json'
+  format: Format
+  /** Whether the request has said so already. */
+  negotiated: boolean
   pretty: boolean
+  /** The reply in XML, once it is written. */
+  xml: string | null
   body: FhirRequest['body']
   /** A body was sent and nobody has read it. */
   bodyUnread: boolean
@@ -61,10 +66,14 @@ export interface ServerOptions {
   readonly ready: () => Promise<void>
   /** CapabilityStatement as JSON. */
   readonly metadata: () => Uint8Array | string
+  /** The OpenAPI document as JSON; made when it is first asked for. */
+  readonly openApi?: () => Uint8Array
   /** JSON by the name after `/.well-known/`. */
   readonly wellKnown?: Readonly<Record<string, () => Uint8Array | string>>
   /** Bytes that this caller's body may have, inflated. */
   readonly bodyLimit?: (caller: Caller) => number | Promise<number>
+  /** Lays out a large reply as XML away from this thread; default: on it. */
+  readonly largeXml?: ((json: Uint8Array | string) => Promise<string>) | undefined
   /** True for errors of the store that a client may retry. */
   readonly unavailable: (error: unknown) => boolean
   /** Interactions that have routes; default `interactionsDefault` of fhir-routes.ts. */

@@ -3,10 +3,10 @@ import helmet from 'helmet'
 import type { HttpConfig } from './exchange.ts'
 
 /**
- * The headers of every answer, made once: helmet's, with a policy under which nothing that we answer can run, load or be framed
+ * The headers of every answer, names and values in turn, made once: helmet's, with a policy under which nothing that we answer can run, load or be framed
  * (threats 18, 19 and 33). Narrative in a resource is data, also where a browser opens it.
  */
-export function fixedHeaders(config: HttpConfig): Readonly<Record<string, string>> {
+export function fixedHeaders(config: HttpConfig): readonly string[] {
   const secure = config.fhirBase.startsWith('https:')
   const set = collect(helmet({
     contentSecurityPolicy: { useDefaults: false, directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"], baseUri: ["'none'"], formAction: ["'none'"], sandbox: [] } },
@@ -15,7 +15,7 @@ export function fixedHeaders(config: HttpConfig): Readonly<Record<string, string
     strictTransportSecurity: secure ? { maxAge: 31_536_000, includeSubDomains: false } : false,
     xFrameOptions: { action: 'deny' }
   }))
-  return Object.freeze({ ...set, 'Cache-Control': 'no-store', Vary: config.corsOrigins.length === 0 ? 'Authorization, Accept' : 'Authorization, Accept, Origin' })
+  return Object.entries({ ...set, 'Cache-Control': 'no-store', Vary: config.corsOrigins.length === 0 ? 'Authorization, Accept' : 'Authorization, Accept, Origin' }).flat()
 }
 
 type Middleware = (incoming: IncomingMessage, outgoing: ServerResponse, next: (error?: unknown) => void) => void

@@ -1,19 +1,49 @@
 import { fault } from '../model/errors.ts'
+import { type Format, formats, JSON_FORMAT } from '../fhir/formats.ts'
+import { parsePairs, type Pair } from '../fhir/query-string.ts'
 import type { Exchange, Step } from './exchange.ts'
-import type { Pair } from '../fhir/query-string.ts'
 
-/** Content negotiation (https://hl7.org/fhir/R4/http.html#mime-type): JSON only; the generic type is answered with the generic type. */
+/** Content negotiation (https://hl7.org/fhir/R4/http.html#mime-type): `_format` before Accept; a generic type is answered with that type. */
 export const negotiate: Step = (exchange) => {
   const { params, route } = exchange
   const raw = route?.type === 'Binary' && (route.interaction === 'read' || route.interaction === 'vread')
   const format = single(params, '_format')
-  if (format !== undefined) exchange.accept = exchange.format = formatOf(format)
-  else if (!raw) exchange.format = acceptOf(exchange.incoming.headers.accept)
-  if (params.length > 0) {
-    exchange.pretty = single(params, '_pretty') === 'true'
-    exchange.params = params.filter(([name]) => name !== '_format' && name !== '_pretty')
-  }
+  if (format !== undefined) takeFormat(exchange, formatOf(format))
+  else exchange.format = acceptOf(exchange.incoming.headers.accept) ?? (raw ? JSON_FORMAT : unacceptable())
+  exchange.negotiated = true
+  if (params.length > 0) takePretty(exchange)
   return undefined
+}
+
+/** The form of a POST _search may say too what is wanted. */
+export function negotiateForm(exchange: Exchange, form: readonly Pair[]): void {
+  const format = single(form, '_format')
+  if (format !== undefined) takeFormat(exchange, formatOf(format))
+  takePretty(exchange)
+}
+
+/** What an error before the negotiation is told in: what was asked for, where that can be made out. */
+export function formatForErrors(exchange: Exchange): Format {
+  if (exchange.negotiated) return exchange.format
+  try {
+    const format = exchange.query.includes('_format') ? single(parsePairs(exchange.query, ERROR_PARAMS_MAX), '_format') : undefined
+    return format === undefined ? acceptOf(exchange.incoming.headers.accept) ?? JSON_FORMAT : formatOf(format)
+  } catch {
+    return JSON_FORMAT
+  }
+}
+
+const ERROR_PARAMS_MAX = 64
+
+function takeFormat(exchange: Exchange, format: Format): void {
+  exchange.format = format
+  exchange.accept = format.type
+}
+
+function takePretty(exchange: Exchange): void {
+  const pretty = single(exchange.params, '_pretty')
+  if (pretty !== undefined) exchange.pretty = pretty === 'true'
+  exchange.params = exchange.params.filter(([name]) => name !== '_format' && name !== '_pretty')
 }
 
 function single(params: readonly Pair[], name: string): string | undefined {
@@ -27,28 +57,29 @@ function single(params: readonly Pair[], name: string): string | undefined {
 }
 
 /** `application/fhir+json` arrives with a space where a client forgot to encode the plus sign. */
-function formatOf(value: string): Exchange['format'] {
-  const { type, version } = mediaType(value.replace('fhir json', 'fhir+json'))
-  if (!version) throw unacceptable()
-  if (type === 'application/json') return type
-  if (type === 'json' || type === 'application/fhir+json') return 'application/fhir+json'
-  throw unacceptable()
+function formatOf(value: string): Format {
+  const { type, version } = mediaType(value.replace(/fhir (json|xml)/, 'fhir+$1'))
+  return formats.find((format) => version && (format.type === type || format.short === type)) ?? unacceptable()
 }
 
-function acceptOf(accept: string | undefined): Exchange['format'] {
-  if (accept === undefined || accept === '' || accept === '*/*' || accept === 'application/fhir+json') return 'application/fhir+json'
+/** The best of what an Accept header takes; undefined: nothing that this server has. */
+function acceptOf(accept: string | undefined): Format | undefined {
+  if (accept === undefined || accept === '' || accept === '*/*' || accept === 'application/fhir+json') return JSON_FORMAT
   const ranges = accept.split(',', 64).map(mediaType)
-  const quality = (names: readonly string[]): number => {
-    for (const name of names) {
-      const best = ranges.filter(({ type, version }) => type === name && version).map(({ q }) => q)
+  const quality = ({ type }: Format): number => {
+    for (const name of [type, `${type.slice(0, type.indexOf('/'))}/*`, '*/*']) {
+      const best = ranges.filter((range) => range.type === name && range.version).map(({ q }) => q)
       if (best.length > 0) return Math.max(...best)
     }
     return 0
   }
-  const fhir = quality(['application/fhir+json', 'application/*', '*/*'])
-  const generic = quality(['application/json', 'application/*', '*/*'])
-  if (fhir === 0 && generic === 0) throw unacceptable()
-  return fhir >= generic ? 'application/fhir+json' : 'application/json'
+  let best: Format | undefined
+  let bestQuality = 0
+  for (const format of formats) {
+    const found = quality(format)
+    if (found > bestQuality) [best, bestQuality] = [format, found]
+  }
+  return best
 }
 
 /** `version`: false where fhirVersion asks for another release than R4. */
@@ -66,4 +97,6 @@ export function mediaType(text: string): { readonly type: string; readonly q: nu
   return { type: type.trim().toLowerCase(), q, version, charset }
 }
 
-const unacceptable = () => fault(406, 'not-supported', 'This server answers application/fhir+json of FHIR 4.0')
+function unacceptable(): never {
+  throw fault(406, 'not-supported', 'This server answers application/fhir+json and application/fhir+xml of FHIR 4.0')
+}

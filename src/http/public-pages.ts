@@ -1,5 +1,7 @@
+import { createHash } from 'node:crypto'
 import { fault, FhirError } from '../model/errors.ts'
 import type { FhirResponse } from '../model/interaction.ts'
+import { xmlOfReply } from '../fhir/xml/reply-xml.ts'
 import { negotiate } from './negotiate.ts'
 import { parsePairs } from '../fhir/query-string.ts'
 import type { Exchange, HttpConfig, ServerOptions, Step } from './exchange.ts'
@@ -22,13 +24,15 @@ export function readiness(options: Pick<ServerOptions, 'ready' | 'config'> & { r
   }
 }
 
-/** `metadata` and `/.well-known/*`, at the FHIR base and at the root: without a token, for any origin. */
-export function discovery(options: Pick<ServerOptions, 'metadata' | 'wellKnown' | 'config'>): Step {
+/** `metadata`, `openapi.json` and `/.well-known/*`, at the FHIR base and (the last) at the root: without a token, for any origin. */
+export function discovery(options: Pick<ServerOptions, 'metadata' | 'openApi' | 'wellKnown' | 'config'>): Step {
   const pages = new Map(Object.entries(options.wellKnown ?? {}))
   const base = basePath(options.config)
+  const inXml = new Map<boolean, string>()
   return (exchange) => {
     const { path, incoming: { method } } = exchange
     if (path === `${base}/metadata` && (method === 'GET' || method === 'HEAD')) return metadata(exchange)
+    if (path === base + OPEN_API && options.openApi !== undefined) return openApiPage(exchange, options.openApi())
     const name = wellKnownName(path, base)
     if (name === null) return undefined
     const found = pages.get(name)
@@ -40,7 +44,15 @@ export function discovery(options: Pick<ServerOptions, 'metadata' | 'wellKnown' 
     exchange.route = { interaction: 'capabilities', type: null, id: null, version: null, operation: null }
     exchange.params = parsePairs(exchange.query, options.config.bounds.paramsMax)
     void negotiate(exchange)
-    return { status: 200, headers: { 'Content-Type': exchange.format }, body: options.metadata() }
+    if (exchange.format.syntax === 'xml') exchange.xml = statementInXml(exchange.pretty)
+    return { status: 200, headers: {}, body: options.metadata() }
+  }
+
+  /** Laid out once: a stranger may ask for it as often as the limit lets him. */
+  function statementInXml(isPretty: boolean): string {
+    const known = inXml.get(isPretty) ?? xmlOfReply(options.metadata(), isPretty)
+    inXml.set(isPretty, known)
+    return known
   }
 }
 
@@ -49,7 +61,19 @@ export const basePath = (config: HttpConfig): string => new URL(config.fhirBase)
 
 export function isPublicPage(path: string, config: HttpConfig): boolean {
   const base = basePath(config)
-  return path === `${base}/metadata` || wellKnownName(path, base) !== null
+  return path === `${base}/metadata` || path === base + OPEN_API || wellKnownName(path, base) !== null
+}
+
+const OPEN_API = '/openapi.json'
+const tags = new WeakMap<Uint8Array, string>()
+
+/** The document changes with the release only: clients keep it and ask whether it is still the same. */
+function openApiPage(exchange: Exchange, document: Uint8Array): FhirResponse {
+  const tag = tags.get(document) ?? `"${createHash('sha256').update(document).digest('base64url')}"`
+  tags.set(document, tag)
+  const { headers, ...shown } = page(exchange, 200, document)
+  const known = exchange.incoming.headers['if-none-match']?.split(',').some((each) => each.trim() === '*' || each.trim().replace(/^W\//, '') === tag) === true
+  return { ...(known ? { status: 304, body: null } : shown), headers: { ...headers, ETag: tag, 'Cache-Control': 'no-cache' } }
 }
 
 const WELL_KNOWN = '/.well-known/'

@@ -1,11 +1,13 @@
 import { FhirError, operationOutcome } from '../model/errors.ts'
 import type { FhirResponse } from '../model/interaction.ts'
 import { abandonBody } from './body.ts'
-import type { Exchange } from './exchange.ts'
+import { xmlOfReply } from '../fhir/xml/reply-xml.ts'
+import type { Exchange, ServerOptions } from './exchange.ts'
 import { pretty } from './pretty.ts'
 
 export interface RespondOptions {
-  readonly fixed: Readonly<Record<string, string>>
+  /** Names and values in turn. */
+  readonly fixed: readonly string[]
   readonly writeStallMs: number
   readonly draining: () => boolean
 }
@@ -18,29 +20,78 @@ const PRETTY_BYTES_MAX = 1_048_576
 export function respond(exchange: Exchange, reply: FhirResponse, options: RespondOptions): void {
   const { outgoing, incoming } = exchange
   if (outgoing.headersSent || outgoing.destroyed) return
-  const headers: Record<string, string | number> = { ...options.fixed, ...exchange.headers, ...reply.headers, 'X-Request-Id': exchange.id }
+  const headers = new HeaderLines(options.fixed)
+  headers.addAll(exchange.headers)
+  headers.addAll(reply.headers)
+  headers.add('X-Request-Id', exchange.id)
   const body = bodyOf(exchange, reply, headers)
-  if (exchange.clientId !== null) headers['X-Correlation-Id'] = exchange.clientId
-  if (options.draining() || (exchange.bodyUnread && incoming.headers.expect !== undefined)) headers['Connection'] = 'close'
+  if (exchange.clientId !== null) headers.add('X-Correlation-Id', exchange.clientId)
+  if (options.draining() || (exchange.bodyUnread && incoming.headers.expect !== undefined)) headers.add('Connection', 'close')
   const empty = reply.status === 204 || reply.status === 304
-  if (!empty) headers['Content-Length'] = body === null ? 0 : typeof body === 'string' ? Buffer.byteLength(body) : body.byteLength
-  outgoing.writeHead(reply.status, headers)
+  if (!empty) headers.add('Content-Length', String(body === null ? 0 : typeof body === 'string' ? Buffer.byteLength(body) : body.byteLength))
+  outgoing.writeHead(reply.status, headers.lines)
   if (body === null || empty || incoming.method === 'HEAD') outgoing.end()
   else outgoing.end(body)
   abandonBody(exchange)
   watchStall(exchange, options.writeStallMs)
 }
 
-function bodyOf(exchange: Exchange, reply: FhirResponse, headers: Record<string, string | number>): FhirResponse['body'] {
+/** Names and values in turn, as writeHead takes them without making an object of some twenty headers for each answer. A name stands once. */
+class HeaderLines {
+  readonly lines: string[]
+
+  constructor(fixed: readonly string[]) {
+    this.lines = [...fixed]
+  }
+
+  add(name: string, value: string): void {
+    const at = this.#at(name)
+    if (at < 0) this.lines.push(name, value)
+    else this.lines[at + 1] = value
+  }
+
+  addAll(headers: Readonly<Record<string, string>>): void {
+    for (const name in headers) this.add(name, headers[name]!)
+  }
+
+  get(name: string): string | undefined {
+    const at = this.#at(name)
+    return at < 0 ? undefined : this.lines[at + 1]
+  }
+
+  #at(name: string): number {
+    const { lines } = this
+    const length = name.length
+    for (let at = 0; at < lines.length; at += 2) {
+      const known = lines[at]!
+      if (known === name || (known.length === length && known.toLowerCase() === name.toLowerCase())) return at
+    }
+    return -1
+  }
+}
+
+function bodyOf(exchange: Exchange, reply: FhirResponse, headers: HeaderLines): FhirResponse['body'] {
   const { body } = reply
   if (body === null) return null
-  const type = headers['Content-Type'] ?? headers['content-type'] ?? FHIR_JSON
-  delete headers['content-type']
-  const fhir = type === FHIR_JSON || String(type).startsWith(`${FHIR_JSON};`)
-  headers['Content-Type'] = fhir && reply.status < 400 ? exchange.format : type
-  if (exchange.route?.type === 'Binary' && !fhir) headers['Content-Disposition'] = 'attachment'
+  const type = headers.get('Content-Type') ?? FHIR_JSON
+  const fhir = isFhirJson(type)
+  if (exchange.xml !== null) {
+    headers.add('Content-Type', exchange.format.type)
+    return exchange.xml
+  }
+  headers.add('Content-Type', fhir && reply.status < 400 ? exchange.format.type : type)
+  if (exchange.route?.type === 'Binary' && !fhir) headers.add('Content-Disposition', 'attachment')
   return exchange.pretty && fhir && body.length <= PRETTY_BYTES_MAX ? pretty(typeof body === 'string' ? body : new TextDecoder().decode(body)) : body
 }
+
+/** A resource among the replies in XML; null for all else (pages, content of a Binary, no body). Large ones are not laid out. */
+export async function xmlBody(exchange: Exchange, { body, headers }: FhirResponse, elsewhere: ServerOptions['largeXml']): Promise<string | null> {
+  if (body === null || !isFhirJson(headers['Content-Type'] ?? headers['content-type'] ?? FHIR_JSON)) return null
+  const isLarge = body.length > PRETTY_BYTES_MAX
+  return isLarge && elsewhere !== undefined ? elsewhere(body) : xmlOfReply(body, exchange.pretty && !isLarge)
+}
+
+const isFhirJson = (type: string): boolean => type === FHIR_JSON || type.startsWith(`${FHIR_JSON};`)
 
 /** A client that takes no byte of a waiting answer for this long loses its connection. Node resets the time-out once all is sent. */
 function watchStall({ outgoing }: Exchange, writeStallMs: number): void {

@@ -8,14 +8,15 @@ import { authenticate, refuseTokenIn } from './authenticate.ts'
 import { readBody } from './body.ts'
 import { crossOrigin } from './cross-origin.ts'
 import type { Exchange, HttpConfig, ServerOptions, Step } from './exchange.ts'
+import { JSON_FORMAT } from '../fhir/formats.ts'
 import { interactionsDefault, openRouter } from '../fhir/routes.ts'
 import { fixedHeaders } from './headers.ts'
-import { drain, openListener } from './listen.ts'
-import { negotiate } from './negotiate.ts'
+import { type App, drain, openListener } from './listen.ts'
+import { formatForErrors, negotiate } from './negotiate.ts'
 import { basePath, discovery, health, readiness } from './public-pages.ts'
 import { parsePairs } from '../fhir/query-string.ts'
 import { addressKeys, clientKey, openLimiter } from './rate-limit.ts'
-import { replyToError, respond, type RespondOptions } from './respond.ts'
+import { replyToError, respond, type RespondOptions, xmlBody } from './respond.ts'
 
 export interface RunningServer {
   readonly port: number
@@ -52,7 +53,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     const exchange = openExchange(incoming, outgoing, config.trustProxy.length === 0 ? undefined : incoming.ip)
     void answer(exchange, steps, { ...options, respondOptions })
   })
-  const server = openListener(config, app)
+  const server = openListener(config, app as typeof app & App)
   await new Promise<void>((resolve, reject) => server.once('error', reject).listen(config.port, config.host, resolve))
   return {
     port: (server.address() as AddressInfo).port,
@@ -80,6 +81,7 @@ async function answer(exchange: Exchange, steps: readonly Step[], options: Answe
     reply = await refusal(exchange, error, options)
   }
   const { id, route, started } = exchange
+  if (reply !== undefined && exchange.format.syntax === 'xml' && exchange.xml === null) reply = await inXml(exchange, reply, options)
   try {
     respond(exchange, reply ?? replyToError(undefined, id, options.unavailable), options.respondOptions)
   } catch (error) {
@@ -89,9 +91,23 @@ async function answer(exchange: Exchange, steps: readonly Step[], options: Answe
   options.log.request({ interaction: route?.interaction ?? 'none', type: route?.type ?? null, status: reply?.status ?? 500, ms: performance.now() - started, id })
 }
 
+/** Writes what goes out as XML; a reply that cannot be is an error of the server. */
+async function inXml(exchange: Exchange, reply: FhirResponse, options: AnswerOptions): Promise<FhirResponse> {
+  try {
+    exchange.xml = await xmlBody(exchange, reply, options.largeXml)
+    return reply
+  } catch (error) {
+    options.log.fault(exchange.id, error)
+    const failed = replyToError(undefined, exchange.id, options.unavailable)
+    exchange.xml = await xmlBody(exchange, failed, undefined)
+    return failed
+  }
+}
+
 /** Turns an error into an answer. A refused credential is reported before the answer leaves; a failing report never opens a door. */
 async function refusal(exchange: Exchange, error: unknown, options: AnswerOptions): Promise<FhirResponse> {
   const { id, address, caller, handled } = exchange
+  exchange.format = formatForErrors(exchange)
   const reply = replyToError(error, id, options.unavailable)
   if (!(error instanceof FhirError) || reply.status >= 500) options.log.fault(id, error)
   if (handled || (reply.status !== 401 && reply.status !== 403)) return reply
@@ -116,7 +132,7 @@ function openExchange(incoming: IncomingMessage, outgoing: ServerResponse, proxi
     clientId: typeof sentId === 'string' && CLIENT_ID.test(sentId) ? sentId : null,
     address: address.startsWith('::ffff:') ? address.slice(7) : address,
     path: mark < 0 ? target : target.slice(0, mark), query: mark < 0 ? '' : target.slice(mark + 1),
-    headers: {}, caller: null, route: null, params: [], accept: headers.accept, format: 'application/fhir+json', pretty: false, body: null,
+    headers: {}, caller: null, route: null, params: [], accept: headers.accept, format: JSON_FORMAT, negotiated: false, pretty: false, xml: null, body: null,
     bodyUnread: headers['transfer-encoding'] !== undefined || (headers['content-length'] ?? '0') !== '0', handled: false
   }
 }

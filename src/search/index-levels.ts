@@ -90,6 +90,7 @@ function entry(type: string, code: string): Entry {
 
 function makeEntry(param: SearchParam): Entry {
   const { type, code } = param
+  if (param.packaged) return { level: 'none', codes: [code], compartment: false }
   const wider = (WIDER[`${type}.${code}`] ?? WIDER[code] ?? []).filter((each) => searchParam(type, each) !== undefined)
   const codes = wider.length > 0 ? wider : [code]
   return { level: levelOf(searchParam(type, codes[0]!)!), codes, compartment: param.kind === 'reference' && isWithinCompartment(param) }

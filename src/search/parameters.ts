@@ -49,10 +49,20 @@ export function componentParams(param: SearchParam): readonly SearchParam[] {
   return componentsOf(param).map(({ definition }) => definedBy(definition, param.type))
 }
 
+/**
+ * The search parameters that packages add to R4's, for the whole process; what was given before is replaced. A code that R4 has on a type
+ * stays R4's. Called at start, before anything is searched.
+ */
+export function usePackaged(added: readonly Definition[]): void {
+  packagedDefinitions = added
+  for (const [type, found] of byType) byType.set(type, withPackaged(new Map([...found].filter(([, param]) => param.packaged !== true)), type))
+}
+
 const accessors = new WeakMap<SearchParam, Accessor>()
 const pathsRead = new WeakMap<SearchParam, readonly string[]>()
 const byType = new Map<string, ReadonlyMap<string, SearchParam>>()
 let definitions: readonly Definition[] | null = null
+let packagedDefinitions: readonly Definition[] = []
 
 const isAbstract = (type: string): boolean => type === 'Resource' || type === 'DomainResource'
 
@@ -88,8 +98,15 @@ function ofType(type: string): ReadonlyMap<string, SearchParam> {
   let found = byType.get(type)
   if (found === undefined) {
     if (!isResourceType(type) && !isAbstract(type)) return new Map()
-    found = new Map(loaded().filter(({ base }) => base.some((each) => isType(type, each))).map((each) => [each.code, paramOf(each, type)]))
+    found = withPackaged(new Map(loaded().filter(({ base }) => base.some((each) => isType(type, each))).map((each) => [each.code, paramOf(each, type)])), type)
     byType.set(type, found)
+  }
+  return found
+}
+
+function withPackaged(found: Map<string, SearchParam>, type: string): ReadonlyMap<string, SearchParam> {
+  for (const definition of packagedDefinitions) {
+    if (definition.base.includes(type) && !found.has(definition.code)) found.set(definition.code, { ...paramOf(definition, type), packaged: true })
   }
   return found
 }
@@ -100,14 +117,14 @@ function paramOf({ code, type: kind, expression, target }: Definition, type: str
 }
 
 function loaded(): readonly Definition[] {
-  definitions ??= [...packaged(), ...missingDefinitions]
+  definitions ??= [...published(), ...missingDefinitions]
   return definitions
 }
 
-type Packaged = Partial<Definition> & Pick<Definition, 'url' | 'code' | 'type' | 'base'>
+type Published = Partial<Definition> & Pick<Definition, 'url' | 'code' | 'type' | 'base'>
 
-function packaged(): readonly Definition[] {
-  const bundle = readJson('fhir/r4/search-parameters.json') as { readonly entry: readonly { readonly resource: Packaged }[] }
+function published(): readonly Definition[] {
+  const bundle = readJson('fhir/r4/search-parameters.json') as { readonly entry: readonly { readonly resource: Published }[] }
   return bundle.entry.filter(({ resource }) => !foreignDefinitions.has(resource.url)).map(({ resource }) => ({
     url: resource.url,
     code: resource.code,

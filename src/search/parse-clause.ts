@@ -2,7 +2,7 @@ import { FhirError, fault } from '../model/errors.ts'
 import { isResourceType } from './classification.ts'
 import { searchParam } from './parameters.ts'
 import type { ChainTarget, Filter, Modifier, ParamValue, SearchParam } from './query.ts'
-import type { Form, ValueContext } from './types/kind.ts'
+import type { Form, Lookups, ValueContext } from './types/kind.ts'
 import { mayPointTo, parseTypedReference, referenceTargets } from './types/reference.ts'
 import { kindOf } from './types/special.ts'
 import { splitUnescaped } from './types/text.ts'
@@ -24,6 +24,8 @@ export interface ClauseOptions {
   readonly textCharsMax?: number
   /** ms since 1970, for the prefix `ap` of dates, which is refused without it. */
   readonly now?: () => number
+  /** Value sets and hierarchies, for `:in`, `:not-in`, `:above` and `:below` of codes, which are refused without them. */
+  readonly lookups?: Lookups
 }
 
 /** The reading of one set of parameters. */

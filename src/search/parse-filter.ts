@@ -1,8 +1,8 @@
 /** `_filter`: its tests become the clauses, chains and negations that every other parameter becomes. */
-import { type FhirError, fault } from '../model/errors.ts'
+import { FhirError, fault } from '../model/errors.ts'
 import { type FilterNode, type FilterTest, parseFilter } from './filter-syntax.ts'
 import { searchParam } from './parameters.ts'
-import { followReference, type Reading, readParameter, VALUE_LENGTH_MAX } from './parse-clause.ts'
+import { type ClauseOptions, followReference, type Reading, readParameter, VALUE_LENGTH_MAX } from './parse-clause.ts'
 import { and, type ElementTest, type Filter, type Modifier, or, type ParamType, type ParamValue, type SearchParam } from './query.ts'
 import { componentsOf } from './types/composite.ts'
 import { formOf, type Kind } from './types/kind.ts'
@@ -64,7 +64,7 @@ function leaf(type: string, { path, operator, value }: FilterTest, reading: Read
   }
   const word = BY_MODIFIER[operator]
   if (word !== undefined) {
-    const found = param.kind === 'token' && Object.hasOwn(kind.modifiers, word) ? readParameter(type, `${name}:${word}`, escaped(value), reading) : null
+    const found = param.kind === 'token' && Object.hasOwn(kind.modifiers, word) ? readParameter(type, `${name}:${word}`, asParameter(value), reading) : null
     if (found === null || found === undefined) throw noOperator(name, operator)
     return found
   }
@@ -72,7 +72,29 @@ function leaf(type: string, { path, operator, value }: FilterTest, reading: Read
   return { kind: 'clause', param, modifier, values: [read] }
 }
 
-const escaped = (text: string): string => text.replace(/[\\,$]/g, '\\$&')
+/** A token as another parameter would have it. */
+const asParameter = (value: string): string => withSystem(value).replace(/[\\,$]/g, '\\$&')
+
+/**
+ * What a `_filter` asks of value sets and code systems, as the parameters with modifiers that say the same (`code:in`), so that what they
+ * need can be fetched before. Nothing where the text is malformed: the parser will say so.
+ */
+export function terminologyIn(text: string, { filterTestsMax = 0, filterDepthMax = 0 }: Pick<ClauseOptions, 'filterTestsMax' | 'filterDepthMax'>): readonly (readonly [string, string])[] {
+  try {
+    return asked(parseFilter(text, { testsMax: filterTestsMax, depthMax: filterDepthMax }))
+  } catch (error) {
+    if (error instanceof FhirError) return []
+    throw error
+  }
+}
+
+function asked(node: FilterNode): readonly (readonly [string, string])[] {
+  if (node.kind === 'not') return asked(node.of)
+  if (node.kind !== 'test') return node.of.flatMap(asked)
+  const word = BY_MODIFIER[node.operator === 'ni' ? 'in' : node.operator]
+  const own = word === undefined ? [] : [[`${node.path.at(-1)!.name}:${word}`, asParameter(node.value)] as const]
+  return [...own, ...node.path.flatMap(({ filter }) => (filter === null ? [] : asked(filter)))]
+}
 const malformed = (name: string): FhirError => fault(400, 'value', `_filter compares '${name}' with a value that is malformed or not supported`)
 const noOperator = (name: string, operator: string): FhirError => fault(400, 'not-supported', `_filter cannot compare '${name}' by '${operator}'`)
 
@@ -114,11 +136,13 @@ function compare(param: SearchParam, kind: Kind, operator: string, text: string,
   return { modifier: comparison.modifier, value }
 }
 
+const withSystem = (text: string): string => text.replace(/^(\w+)(?=\|)/, (name) => SYSTEMS[name] ?? name)
+
 /** Only what the standard parameters write in parts keeps their escapes; text is as it stands. A prefix is the operator's part. */
 function valueText(param: SearchParam, text: string): string {
   switch (param.kind) {
     case 'string': case 'uri': return text.replace(/[\\,$|]/g, '\\$&')
-    case 'token': return text.replace(/^(\w+)(?=\|)/, (name) => SYSTEMS[name] ?? name)
+    case 'token': return withSystem(text)
     case 'quantity': return text.replace(/(?<=\|)(\w+)(?=\|)/, (name) => SYSTEMS[name] ?? name)
     default: return text
   }

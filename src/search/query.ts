@@ -12,11 +12,16 @@ export interface SearchParam {
   readonly expression: string
   /** Reference targets, for kind reference. */
   readonly target: readonly string[]
+  /** Of a package: rows that were stored before it came have no terms of it, so it is confirmed after opening. */
+  readonly packaged?: true
 }
 
 /** half-open [from, before) in ms since 1970, by the precision given. */
 export interface DateRange { readonly from: number; readonly before: number }
 export type Prefix = 'eq' | 'ne' | 'gt' | 'lt' | 'ge' | 'le' | 'sa' | 'eb' | 'ap'
+
+/** Codes and the systems that each is of. */
+export type CodeSet = ReadonlyMap<string, readonly string[]>
 
 /** One value of a clause (values of a clause are OR). */
 export type ParamValue =
@@ -28,6 +33,7 @@ export type ParamValue =
   | { readonly kind: 'quantity'; readonly prefix: Prefix; readonly low: number; readonly high: number; readonly value: number; readonly system: string | null; readonly code: string | null }
   | { readonly kind: 'uri'; readonly uri: string }
   | { readonly kind: 'of-type'; readonly system: string; readonly code: string; readonly value: string }  // Identifier.type coding and Identifier.value
+  | { readonly kind: 'codes'; readonly codes: CodeSet }                                            // what a value set or a branch of a hierarchy holds
   | { readonly kind: 'composite'; readonly of: readonly ParamValue[] }                              // in the order of the components
   | { readonly kind: 'element'; readonly test: ElementTest }                                        // of `_filter`: what holds of one element of a composite
   | { readonly kind: 'words'; readonly query: WordQuery; readonly charsMax: number }                // `_text`, `_content`: looked for in so many characters of a resource

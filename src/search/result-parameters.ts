@@ -115,3 +115,6 @@ const READERS: ReadonlyMap<string, Reader> = new Map<string, Reader>([
   ['_format', accept],
   ['_pretty', accept]
 ])
+
+/** Names of all of them. */
+export const resultParameters: readonly string[] = [...READERS.keys(), '_include', '_revinclude']

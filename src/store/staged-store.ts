@@ -26,12 +26,11 @@ export interface StagedStore extends Omit<ResourceStore, 'commit' | 'patientsOf'
 
 export function stagedStore(store: ResourceStore, now: number, base: string): StagedStore {
   const writes = new Map<string, { write: ResourceWrite; row: Row; replaced: Row | undefined }>()
-  const reads = new Map<string, { ref: Ref; version: number }>()
+  const reads: { readonly ref: Ref; readonly version: number }[] = []
   const locks = new Map<string, number>()
   const follows: Follows = new Map()
-  const note = (ref: Ref, row: Row | undefined): void => {
-    if (!reads.has(refText(ref))) reads.set(refText(ref), { ref, version: row?.version ?? 0 })
-  }
+  /** In order; of a record that was read twice the first counts. */
+  const note = (ref: Ref, row: Row | undefined): void => void reads.push({ ref, version: row?.version ?? 0 })
   const self: StagedStore = {
     async read(refs) {
       const missing = writes.size === 0 ? refs : refs.filter((ref) => !writes.has(refText(ref)))
@@ -84,7 +83,8 @@ export function stagedStore(store: ResourceStore, now: number, base: string): St
       return writes.size === 0
     },
     async finish(audit, move) {
-      const expect = [...reads.entries()].filter(([key]) => !writes.has(key)).map(([, read]) => read)
+      const first = new Map(reads.toReversed().map((read) => [refText(read.ref), read]))
+      const expect = [...first].filter(([key]) => !writes.has(key)).map(([, read]) => read)
       return store.commit({
         writes: [...writes.values()].map(({ write }) => write), expect, move, audit,
         locks: [...locks].map(([criteria, version]) => ({ criteria, version })),
@@ -152,6 +152,6 @@ async function findOfPatient(store: ResourceStore, staged: readonly Row[], note:
 }
 
 function noted(found: Found, note: (ref: Ref, row: Row) => void): Found {
-  for (const row of found.rows) note({ type: row.type, id: row.id }, row)
+  for (const row of found.rows) note(row, row)
   return found
 }

@@ -67,7 +67,7 @@ export const BAD: readonly Bad[] = [
   get(15, 'a token in the URL alone', `Patient/held?access_token=${CANARY}`, 401, { token: 'none' }),
   bad(15, 'a token in a form', 'POST', 'Patient/_search', [400, 401], { body: `access_token=${CANARY}`, headers: { 'content-type': 'application/x-www-form-urlencoded' } }),
   // 17, 18 XML and narrative
-  post(17, 'XML with a DTD', `<!DOCTYPE x [<!ENTITY a "${CANARY}">]><Patient>&a;</Patient>`, 415, { headers: { 'content-type': 'application/fhir+xml' } }),
+  post(17, 'XML with a DTD', `<!DOCTYPE x [<!ENTITY a "${CANARY}">]><Patient>&a;</Patient>`, 400, { headers: { 'content-type': 'application/fhir+xml' } }),
   post(17, 'XML under the name of JSON', `<Patient xmlns="http://hl7.org/fhir"><id value="${CANARY}"/></Patient>`, 400),
   ...[`<script>${CANARY}</script>`, `<img src="x" onerror="${CANARY}"/>`, `<a href="javascript:${CANARY}">x</a>`, `<svg onload="${CANARY}"/>`, `<iframe src="${CANARY}"/>`, `<p style="background:url(${CANARY})">x</p>`,
     `<form action="${CANARY}"/>`, `<object data="${CANARY}"/>`, `<p>${CANARY}`, `<!DOCTYPE x><p>${CANARY}</p>`, `&${CANARY};`, '', '   '

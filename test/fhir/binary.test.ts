@@ -35,7 +35,7 @@ describe('Binary', () => {
     expect(JSON.parse((await raw(`Binary/${id}?_format=json`, 'image/png')).bytes.toString()).contentType).toBe('image/png')
   })
 
-  test.each(['application/fhir+xml', 'text/html', 'image/jpeg', 'image/png;q=0'])('is 406 where Accept is %s and the content is something else', async (accept) => {
+  test.each(['application/fhir+turtle', 'application/xml', 'text/html', 'image/jpeg', 'image/png;q=0'])('is 406 where Accept is %s and the content is something else', async (accept) => {
     const { id } = await png()
     expect((await raw(`Binary/${id}`, accept)).status).toBe(406)
     expect((await raw('Binary/absent', accept)).status).toBe(404)
@@ -50,6 +50,23 @@ describe('Binary', () => {
     const reply = await raw(`Binary/${id}`, 'text/plain')
     expect([reply.headers.get('content-type'), reply.bytes.toString()]).toEqual(['text/plain; charset=utf-8', 'text'])
     expect((await server.ask(system, 'PUT', 'Binary/fresh', { body: 'x', headers: { 'content-type': 'text/plain' } })).status).toBe(201)
+  })
+
+  test('as FHIR XML is a resource; as any other XML it is content', async () => {
+    const sent = '<Binary xmlns="http://hl7.org/fhir"><contentType value="text/plain"/><data value="eA=="/></Binary>'
+    const made = await post(sent, { 'content-type': 'application/fhir+xml' })
+    expect([made.status, made.json.contentType, made.json.data]).toEqual([201, 'text/plain', 'eA=='])
+    const shown = await raw(`Binary/${made.json.id}`, 'application/fhir+xml')
+    expect([shown.status, shown.headers.get('content-type'), shown.headers.get('content-disposition'), shown.bytes.includes('<data value="eA=="/>')]).toEqual([200, 'application/fhir+xml', null, true])
+    const document = await post(sent, { 'content-type': 'text/xml' })
+    expect([document.status, document.json.contentType, Buffer.from(document.json.data, 'base64').toString()]).toEqual([201, 'text/xml', sent])
+    for (const accept of ['text/xml', 'text/xml, application/xml;q=0.5', '*/*;q=0.1, text/*']) {
+      const reply = await raw(`Binary/${document.json.id}`, accept)
+      expect([accept, reply.status, reply.headers.get('content-type'), reply.headers.get('content-disposition'), reply.bytes.toString()]).toEqual([accept, 200, 'text/xml', 'attachment', sent])
+    }
+    const odd = await server.put({ resourceType: 'Binary', contentType: 'application/fhir+json', data: 'eA==' })
+    const reply = await raw(`Binary/${odd.id}`, 'application/octet-stream, application/xml;q=0.5')
+    expect([reply.status, reply.headers.get('content-type'), reply.bytes.toString()]).toEqual([200, 'application/octet-stream', 'x'])
   })
 
   test('as JSON of another type than FHIR is FHIR JSON, and refused where it is none', async () => {

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { parseXml } from '../../src/fhir/xml/read-xml.ts'
 import { validateResource } from '../../src/fhir/validate/validate.ts'
 import { allTypes } from '../../src/search/classification.ts'
 import { type Harness, type Json, startHarness, SYSTEM } from '../harness.ts'
@@ -28,7 +29,9 @@ describe('the CapabilityStatement', () => {
     expect((await server.ask(system, 'GET', 'metadata')).json).toEqual(statement)
     expect((await server.ask(null, 'GET', 'metadata?_format=json&_pretty=true')).json).toEqual(statement)
     expect((await server.ask(null, 'HEAD', 'metadata')).status).toBe(200)
-    expect((await server.ask(null, 'GET', 'metadata?_format=xml')).status).toBe(406)
+    expect((await server.ask(null, 'GET', 'metadata?_format=ttl')).status).toBe(406)
+    const xml = await server.ask(null, 'GET', 'metadata?_format=xml')
+    expect([xml.status, xml.headers.get('content-type'), parseXml(Buffer.from(xml.text), { depthMax: 100 })]).toEqual([200, 'application/fhir+xml', statement])
     expect([statement.fhirVersion, statement.kind, statement.implementation.url]).toEqual(['4.0.1', 'instance', server.base])
   })
 

@@ -19,7 +19,9 @@ const reads = (): readonly string[] => [`Patient/${id}`, `Patient/${id}/_history
 describe('the form of answers', () => {
   test.each([
     [undefined, 'application/fhir+json'], ['*/*', 'application/fhir+json'], ['application/fhir+json', 'application/fhir+json'], ['application/json', 'application/json'],
-    ['application/*', 'application/fhir+json'], ['text/html, application/json;q=0.5', 'application/json'], ['application/fhir+xml, application/fhir+json;q=0.1', 'application/fhir+json'],
+    ['application/*', 'application/fhir+json'], ['text/html, application/json;q=0.5', 'application/json'], ['application/fhir+xml, application/fhir+json;q=0.1', 'application/fhir+xml'], ['application/fhir+xml', 'application/fhir+xml'], ['application/xml', 'application/xml'], ['text/xml;q=0.9, application/fhir+json;q=0.8', 'text/xml'],
+    ['text/*', 'text/xml'], ['application/fhir+xml;q=0.5, application/fhir+json;q=0.5', 'application/fhir+json'], ['*/*;q=0.1, application/fhir+xml;q=0.2', 'application/fhir+xml'], ['application/*, application/fhir+json;q=0, application/json;q=0', 'application/fhir+xml'],
+    ['application/fhir+xml; fhirVersion=4.0', 'application/fhir+xml'],
     ['application/fhir+json; fhirVersion=4.0', 'application/fhir+json']
   ])('Accept: %s is answered as %s', async (accept, type) => {
     for (const path of reads()) {
@@ -28,7 +30,7 @@ describe('the form of answers', () => {
     }
   })
 
-  test.each(['application/fhir+xml', 'text/html', 'application/fhir+json;q=0', 'application/fhir+json; fhirVersion=3.0', 'image/*'])('Accept: %s is 406, with an outcome in JSON', async (accept) => {
+  test.each(['application/fhir+turtle', 'text/html', 'application/fhir+json;q=0', 'application/fhir+xml; fhirVersion=5.0', 'application/fhir+json; fhirVersion=3.0', 'image/*'])('Accept: %s is 406, with an outcome in JSON', async (accept) => {
     for (const path of reads()) {
       const reply = await server.ask(system, 'GET', path, { headers: { accept } })
       expect([path, refusal(reply)[0]]).toEqual([path, 406])
@@ -39,10 +41,10 @@ describe('the form of answers', () => {
   })
 
   test.each([
-    ['json', 200], ['application/json', 200], ['application/fhir%2Bjson', 200], ['application/fhir+json', 200], ['xml', 406], ['text/html', 406], ['ttl', 406], ['', 406]
+    ['json', 200], ['application/json', 200], ['application/fhir%2Bjson', 200], ['application/fhir+json', 200], ['xml', 200], ['application/fhir%2Bxml', 200], ['application/fhir+xml', 200], ['text/xml', 200], ['application/xml', 200], ['text/html', 406], ['ttl', 406], ['', 406]
   ])('_format=%s is %i and wins over Accept', async (format, status) => {
     for (const path of reads()) {
-      const accept = status === 200 ? 'application/fhir+xml' : 'application/fhir+json'
+      const accept = status === 200 ? 'text/html' : 'application/fhir+json'
       const reply = await server.ask(system, 'GET', `${path}${path.includes('?') ? '&' : '?'}_format=${format}`, { headers: { accept } })
       expect([path, reply.status]).toEqual([path, status])
     }
@@ -82,7 +84,7 @@ describe('the form of answers', () => {
 
 describe('the form of bodies', () => {
   test.each([['application/fhir+json', 201], ['application/json', 201], ['application/fhir+json; charset=utf-8', 201], ['application/fhir+json; fhirVersion=4.0', 201], ['Application/FHIR+JSON', 201],
-    ['application/fhir+xml', 415], ['text/plain', 415], ['application/fhir+json; charset=latin1', 415], ['application/fhir+json; fhirVersion=5.0', 415], ['application/x-www-form-urlencoded', 415], ['garbage', 415]
+    ['application/fhir+turtle', 415], ['text/plain', 415], ['application/fhir+json; charset=latin1', 415], ['application/fhir+json; fhirVersion=5.0', 415], ['application/x-www-form-urlencoded', 415], ['garbage', 415]
   ])('Content-Type: %s is %i', async (type, status) => {
     for (const [method, path, body] of [['POST', 'Patient', patient('Type')], ['PUT', `Patient/${id}`, patient('Type', { id })], ['POST', '', bundle('batch', [])]] as const) {
       const reply = await server.ask(system, method, path, { body, headers: { 'content-type': type } })

@@ -1,7 +1,8 @@
 /** Valid resources of every R4 type, made from the definitions: what is required, and every element that a search parameter reads. */
 import type { FhirError } from '../../src/model/errors.ts'
 import type { Resource } from '../../src/model/resource.ts'
-import { codeSystem, valueSet, type Concept } from '../../src/fhir/validate/definitions.ts'
+import type { Concept } from '../../src/fhir/terminology/resources.ts'
+import { codeSystem, valueSet } from '../../src/fhir/validate/definitions.ts'
 import { type Prop, type Shape, shapeOf } from '../../src/fhir/validate/shapes.ts'
 import { validateResource } from '../../src/fhir/validate/validate.ts'
 import { classify } from '../../src/search/classification.ts'

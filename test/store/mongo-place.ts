@@ -1,7 +1,7 @@
 /** A MongoDB server for tests: the one of MONGODB_URI, one in a container, or a small stand-in from PyPI that speaks the same protocol. */
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { existsSync, mkdirSync, mkdtempSync, rmdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -9,6 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { MongoClient } from 'mongodb'
 import type { MongoStoreOptions } from '../../src/store/adapters/mongodb/database.ts'
+import { pythonProgram } from '../python-program.ts'
 import type { MakePlace } from './conformance.ts'
 
 const run = promisify(execFile)
@@ -25,8 +26,7 @@ export interface MongoServer {
   end(): Promise<void>
 }
 
-const STAND_IN = 'secantusdb==0.7.0b3'
-const CACHE = join(import.meta.dirname, '..', '..', 'node_modules', '.cache', 'wardkeep-secantus')
+const STAND_IN = { name: 'secantus', requirement: 'secantusdb==0.7.0b3', program: 'secantusd-py' }
 /** Ends its server when its own standard input ends, so also when the test file dies. SIGTERM: the stand-in does not sync what it acknowledges. */
 const WATCHED = 'import subprocess, sys; p = subprocess.Popen(sys.argv[1:]); sys.stdin.read(); p.terminate(); p.wait()'
 const SETUP_MS = 240_000
@@ -71,8 +71,8 @@ async function inContainer(): Promise<MongoServer | null> {
 
 /** `--standalone`: one that says it is no replica set. */
 export async function standIn(more: readonly string[] = ['--enable-test-commands']): Promise<MongoServer> {
-  const program = await installed()
-  if (typeof program !== 'string') return none(program.reason)
+  const program = await pythonProgram(STAND_IN)
+  if (typeof program !== 'string') return none(`no MONGODB_URI, no docker, and ${program.reason}`)
   const dir = mkdtempSync(join(tmpdir(), 'wardkeep-mongo-'))
   const port = await freePort()
   const url = `mongodb://127.0.0.1:${port}/?${more.includes('--standalone') ? 'directConnection=true' : 'replicaSet=secantus'}`
@@ -97,45 +97,6 @@ export async function standIn(more: readonly string[] = ['--enable-test-commands
     return none('the stand-in for MongoDB did not start')
   }
   return { missing: null, real: false, url, stop, start, end: async () => { await stop(); rmSync(dir, { recursive: true, force: true }) } }
-}
-
-/** The stand-in's program, in a virtual environment that is made once. */
-async function installed(): Promise<string | { readonly reason: string }> {
-  const program = join(CACHE, 'bin', 'secantusd-py')
-  const ready = join(CACHE, 'ready')
-  const lock = `${CACHE}.lock`
-  mkdirSync(join(CACHE, '..'), { recursive: true })
-  for (let waited = 0; !existsSync(ready); waited += 500) {
-    if (waited > SETUP_MS) return { reason: 'no MONGODB_URI, no docker, and the stand-in for MongoDB was not installed in time' }
-    if (!isFree(lock)) {
-      await sleep(500)
-      continue
-    }
-    try {
-      if (existsSync(ready)) break
-      rmSync(CACHE, { recursive: true, force: true })
-      await run('python3', ['-m', 'venv', CACHE], { timeout: SETUP_MS })
-      await run(join(CACHE, 'bin', 'pip'), ['install', '--quiet', '--disable-pip-version-check', '--retries', '1', '--timeout', '20', STAND_IN], { timeout: SETUP_MS })
-      writeFileSync(ready, '')
-    } catch {
-      return { reason: 'no MONGODB_URI, no docker, and python3 with pip cannot install the stand-in for MongoDB' }
-    } finally {
-      rmdirSync(lock)
-    }
-  }
-  return program
-}
-
-/** Takes the lock; one that was left behind is removed. */
-function isFree(lock: string): boolean {
-  try {
-    mkdirSync(lock)
-    return true
-  } catch {
-    const made = statSync(lock, { throwIfNoEntry: false })
-    if (made !== undefined && Date.now() - made.mtimeMs > SETUP_MS) rmSync(lock, { recursive: true, force: true })
-    return false
-  }
 }
 
 function freePort(): Promise<number> {

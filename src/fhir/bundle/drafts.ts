@@ -27,7 +27,7 @@ export async function draft(exchange: Exchange, entry: Entry, earlier: readonly 
   const type = request.type!
   exchange.guarded.require(type, request.interaction === 'create' ? 'c' : 'u')
   if (request.body === null || !('resource' in request.body)) throw fault(400, 'required', 'The entry needs a resource')
-  const resource = validateResource(request.body.resource, type)
+  const resource = exchange.site.definitions.requireClaims(validateResource(request.body.resource, type))
   if (request.interaction === 'create') return createDraft(exchange, entry, resource, earlier)
   if (request.id === null) return conditionalDraft(exchange, entry, resource, earlier)
   if (resource.id !== request.id) throw fault(400, 'invalid', 'The id of the resource must be the id of the URL', `${type}.id`)

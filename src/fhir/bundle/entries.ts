@@ -1,7 +1,7 @@
 /** Entries of a batch or transaction as FHIR requests (https://hl7.org/fhir/R4/http.html#transaction). */
 import { fault, FhirError } from '../../model/errors.ts'
 import type { FhirRequest } from '../../model/interaction.ts'
-import { parseJson } from '../../model/json.ts'
+import { valueIn } from '../body.ts'
 import { parsePairs } from '../query-string.ts'
 import type { Router } from '../routes.ts'
 import { validateResource } from '../validate/validate.ts'
@@ -17,7 +17,7 @@ export interface Entry {
 /** The envelope of a Bundle. Its entries' resources are validated when each entry runs. FhirError 400 or 413. */
 export function bundleIn(request: FhirRequest, options: { readonly jsonDepthMax: number; readonly entriesMax: number }): { readonly type: 'batch' | 'transaction'; readonly entry: readonly unknown[] } {
   if (request.body === null) throw fault(400, 'required', 'A Bundle is needed as the body')
-  const value = 'resource' in request.body ? request.body.resource : parseJson(request.body.bytes, { depthMax: options.jsonDepthMax })
+  const value = 'resource' in request.body ? request.body.resource : valueIn(request.body, options.jsonDepthMax)
   if (!isObject(value) || value.resourceType !== 'Bundle') throw fault(400, 'structure', 'The body must be a Bundle', 'Bundle')
   if (value.type !== 'batch' && value.type !== 'transaction') throw fault(400, 'value', 'A Bundle posted here is a batch or a transaction', 'Bundle.type')
   const entry = value.entry ?? []

@@ -9,11 +9,11 @@ export const patch: InteractionDefinition = {
   code: 'patch',
   right: 'u',
   async run(exchange) {
-    const { request, guarded, site } = exchange
+    const { request, guarded } = exchange
     const type = request.type!
     guarded.require(type, 'u')
     if (type === 'AuditEvent') throw fault(405, 'not-supported', 'An AuditEvent is never changed')
-    const change = patchIn(request, site.bounds.jsonDepthMax)
+    const change = patchIn(exchange)
     const ifMatch = ifMatchVersion(request)
     let { id } = request
     if (id === null) {

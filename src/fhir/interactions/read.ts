@@ -2,6 +2,7 @@ import { fault, notFound } from '../../model/errors.ts'
 import type { FhirRequest, FhirResponse } from '../../model/interaction.ts'
 import type { Seen } from '../../store/ports.ts'
 import { allowParams, type Exchange, type InteractionDefinition } from '../exchange.ts'
+import { bodyFormat } from '../formats.ts'
 import { etag, resourceReply, rowHeaders } from '../reply.ts'
 
 /** https://hl7.org/fhir/R4/http.html#read, with conditional read. */
@@ -48,12 +49,12 @@ function unchanged(request: FhirRequest, seen: Seen): boolean {
 }
 
 /**
- * A Binary is sent in its native form where Accept names other types than FHIR's (https://hl7.org/fhir/R4/binary.html#rest), and as FHIR
- * JSON to those who name nothing.
+ * A Binary is sent in its native form where Accept names other types than FHIR's (https://hl7.org/fhir/R4/binary.html#rest), and as a
+ * resource to those who name nothing.
  */
 function wantsRaw({ headers: { accept = '' } }: FhirRequest): boolean {
   const ranges = rangesOf(accept)
-  if (ranges.some((range) => range === 'application/fhir+json' || range === 'application/json')) return false
+  if (ranges.some((range) => bodyFormat(range, true) !== undefined)) return false
   return accept !== '' && (ranges.length === 0 || ranges.some((range) => range !== '*/*' && range !== 'application/*'))
 }
 
@@ -65,10 +66,11 @@ function rangesOf(accept: string): readonly string[] {
 
 function rawBinary(request: FhirRequest, seen: Seen): FhirResponse {
   const { contentType, data } = seen.resource() as { contentType?: string; data?: string }
-  const type = typeof contentType === 'string' && /^[\w.+-]+\/[\w.+-]+(\s*;[\x20-\x7e]*)?$/.test(contentType) ? contentType : OCTETS
+  // As a resource it would be sent by other ways: whoever gets here wants the bytes.
+  const type = typeof contentType === 'string' && !contentType.toLowerCase().startsWith('application/fhir+') && /^[\w.+-]+\/[\w.+-]+(\s*;[\x20-\x7e]*)?$/.test(contentType) ? contentType : OCTETS
   const bare = type.split(';')[0]!.trim().toLowerCase()
   const fits = rangesOf(request.headers.accept ?? '').some((range) => range === '*/*' || range === OCTETS || range === bare || range === `${bare.split('/')[0]}/*`)
-  if (!fits) throw fault(406, 'not-supported', 'This Binary is neither of the types that Accept names nor wanted as application/fhir+json')
+  if (!fits) throw fault(406, 'not-supported', 'This Binary is neither of the types that Accept names nor wanted as a resource')
   return { status: 200, headers: { ...rowHeaders(seen.row), 'content-type': type }, body: Buffer.from(typeof data === 'string' ? data : '', 'base64') }
 }
 

@@ -1,15 +1,16 @@
 /** search-type and search-system by GET and POST, in a compartment or not (https://hl7.org/fhir/R4/http.html#search). */
-import { fault, FhirError } from '../../model/errors.ts'
+import { fault } from '../../model/errors.ts'
 import { refText } from '../../model/resource.ts'
 import { isResourceType } from '../../search/classification.ts'
 import { compartment, inCompartment } from '../../search/compartment-search.ts'
 import { parseSearch } from '../../search/parse.ts'
 import { and, type Query } from '../../search/query.ts'
 import type { SortPlace } from '../../search/sort.ts'
-import type { GuardedStore, Position, SearchAsk, Seen, Seens } from '../../store/ports.ts'
-import { type Exchange, type InteractionDefinition, lenient, openPage, type PageLink, type Place } from '../exchange.ts'
+import type { Position, SearchAsk, Seen, Seens } from '../../store/ports.ts'
+import { allows, type Exchange, type InteractionDefinition, lenient, openPage, type PageLink, type Place } from '../exchange.ts'
 import { type Page, searchPage } from '../searchset.ts'
 import { checkElements } from '../subset.ts'
+import { lookupsFor } from '../terminology/lookups.ts'
 
 export const searchType: InteractionDefinition = {
   code: 'search-type',
@@ -20,7 +21,7 @@ export const searchType: InteractionDefinition = {
     guarded.require(type, 's')
     const path = request.compartment === undefined ? type : `${refText(request.compartment)}/${type}`
     const { params, after, back } = pageOf(exchange, path)
-    const query = queryOf(exchange, type, params)
+    const query = queryOf(exchange, type, params, await lookupsFor(exchange, params))
     const reports = query.explain ? guarded.explained() : null
     return searchPage(exchange, path, query, { ...(await pageFor(exchange, query, after, back)), reports })
   }
@@ -35,7 +36,8 @@ export const searchSystem: InteractionDefinition = {
     const path = request.compartment === undefined ? '' : `${refText(request.compartment)}/*`
     const { params, after, back } = pageOf(exchange, path)
     const types = typesOf(exchange, params)
-    const queries = types.map((type) => queryOf(exchange, type, params.filter(([name]) => name !== '_type')))
+    const lookups = await lookupsFor(exchange, params)
+    const queries = types.map((type) => queryOf(exchange, type, params.filter(([name]) => name !== '_type'), lookups))
     const [first] = queries
     if (first === undefined) throw fault(403, 'forbidden', 'Neither scope nor role allows this search on any type')
     if (first.sortKeys.length > 0) throw fault(400, 'not-supported', "Several types are sorted by '_lastUpdated' only")
@@ -57,9 +59,9 @@ export const searchSystem: InteractionDefinition = {
 }
 
 /** Parsed, with what the request's compartment adds, and refused early where the caller may not have it. */
-function queryOf(exchange: Exchange, type: string, params: PageLink['params']): Query {
+function queryOf(exchange: Exchange, type: string, params: PageLink['params'], lookups: Awaited<ReturnType<typeof lookupsFor>>): Query {
   const { request, guarded, site } = exchange
-  const query = parseSearch(type, params, { base: site.base, ...site.bounds, lenient: lenient(request), now: () => site.now })
+  const query = parseSearch(type, params, { base: site.base, ...site.bounds, ...lookups, lenient: lenient(request), now: () => site.now })
   checkElements(type, query.elements)
   guarded.requireIncludes(type, query.includes)
   if (query.explain && type === 'AuditEvent') throw fault(400, 'not-supported', "'_explain' tells of the record store, where most AuditEvents do not lie")
@@ -81,16 +83,6 @@ function typesOf({ request, guarded }: Exchange, params: PageLink['params']): re
   }
   if (request.compartment === undefined) throw fault(400, 'required', "A search of several types names them in '_type'")
   return [...compartment(request.compartment.type).keys()].filter((type) => type !== 'AuditEvent' && allows(guarded, type))
-}
-
-function allows(guarded: GuardedStore, type: string): boolean {
-  try {
-    guarded.require(type, 's')
-    return true
-  } catch (error) {
-    if (error instanceof FhirError && error.status === 403) return false
-    throw error
-  }
 }
 
 const NOTHING = { rows: [], included: [], next: null, previous: null } as const

@@ -12,11 +12,11 @@ export const create: InteractionDefinition = {
   code: 'create',
   right: 'c',
   async run(exchange) {
-    const { request, guarded, site } = exchange
+    const { request, guarded } = exchange
     allowParams(request, ['_format', '_pretty'])
     const type = request.type!
     guarded.require(type, 'c')
-    const resource = resourceIn(request, type, site.bounds.jsonDepthMax)
+    const resource = resourceIn(exchange, type)
     const criteria = request.headers.ifNoneExist
     if (criteria !== undefined) {
       const match = await conditionalMatch(exchange, type, criteria)
@@ -30,10 +30,10 @@ export const update: InteractionDefinition = {
   code: 'update',
   right: 'u',
   async run(exchange) {
-    const { request, guarded, site } = exchange
+    const { request, guarded } = exchange
     const type = request.type!
     guarded.require(type, 'u')
-    const resource = resourceIn(request, type, site.bounds.jsonDepthMax)
+    const resource = resourceIn(exchange, type)
     if (request.id === null) return conditionalUpdate(exchange, resource)
     allowParams(request, ['_format', '_pretty'])
     if (resource.id !== request.id) throw fault(400, 'invalid', 'The id of the resource must be the id of the URL', `${type}.id`)

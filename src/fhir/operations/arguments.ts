@@ -2,8 +2,10 @@
 import { isNumberValue, numberText } from '../../model/decimal.ts'
 import { fault, type FhirError } from '../../model/errors.ts'
 import type { FhirRequest } from '../../model/interaction.ts'
-import { parseJson } from '../../model/json.ts'
+import { ID_PATTERN } from '../../model/resource.ts'
 import { dateRange } from '../../search/types/date-text.ts'
+import { parseToken } from '../../search/types/token.ts'
+import { valueIn } from '../body.ts'
 import { validateResource } from '../validate/validate.ts'
 import type { Arguments, OperationDefinition, OperationParameter, ParameterType } from './operation.ts'
 
@@ -18,7 +20,7 @@ export function argumentsOf(request: FhirRequest, definition: OperationDefinitio
 
 function bodyOf({ body }: FhirRequest, depthMax: number): JsonObject | null {
   if (body === null || ('bytes' in body && body.bytes.length === 0)) return null
-  const value = 'resource' in body ? body.resource : parseJson(body.bytes, { depthMax })
+  const value = 'resource' in body ? body.resource : valueIn(body, depthMax)
   if (!isObject(value)) throw fault(400, 'structure', 'The body of an operation is a Parameters resource')
   return value
 }
@@ -28,7 +30,7 @@ function takeBody(taken: Taken, definition: OperationDefinition, body: JsonObjec
   if (body.resourceType !== 'Parameters') {
     const own = definition.parameters.find(({ type }) => type === 'Resource')
     if (own === undefined) throw fault(400, 'structure', 'The body of this operation is a Parameters resource')
-    taken.value(own.name, body)
+    taken.value(own.name, body, 'Resource')
     return
   }
   const given = body.parameter ?? []
@@ -42,7 +44,7 @@ function takeBody(taken: Taken, definition: OperationDefinition, body: JsonObjec
     const name = String(parameter.name)
     if (value === undefined) throw malformed(name)
     if (typeof value === 'string' || typeof value === 'boolean' || isNumberValue(value)) taken.text(name, isNumberValue(value) ? numberText(value) : String(value))
-    else taken.value(name, value)
+    else taken.value(name, value, parameter.resource === undefined ? key!.slice('value'.length) : 'Resource')
   }
 }
 
@@ -65,9 +67,10 @@ class Taken {
     this.#add(parameter, text)
   }
 
-  value(name: string, value: unknown): void {
+  value(name: string, value: unknown, type: string): void {
     const parameter = this.#known(name)
-    if (parameter === null || !COMPLEX.has(parameter.type) || !isObject(value)) throw malformed(name)
+    if (parameter?.type === 'token' && type === 'Coding' && isObject(value)) return this.text(name, tokenOf(value))
+    if (parameter === null || !COMPLEX.has(parameter.type) || parameter.type !== type || !isObject(value)) throw malformed(name)
     this.#add(parameter, value)
   }
 
@@ -100,16 +103,18 @@ class Taken {
   }
 }
 
+const tokenOf = ({ system, code }: JsonObject): string => [system ?? '', code ?? ''].map((text) => String(text).replace(/[\\,$|]/g, (sign) => `\\${sign}`)).join('|')
+
 type JsonObject = Readonly<Record<string, unknown>>
 const isObject = (value: unknown): value is JsonObject => typeof value === 'object' && value !== null && !Array.isArray(value)
 
-type Primitive = Exclude<ParameterType, 'Meta' | 'Resource'>
-const COMPLEX: ReadonlySet<string> = new Set(['Meta', 'Resource'])
+type Primitive = Exclude<ParameterType, 'Meta' | 'Coding' | 'CodeableConcept' | 'Resource'>
+const COMPLEX: ReadonlySet<string> = new Set(['Meta', 'Coding', 'CodeableConcept', 'Resource'])
 const isText = (text: string): boolean => text !== ''
 const isDate = (text: string): boolean => dateRange(text) !== null
 
 const FORMS: Readonly<Record<Primitive, (text: string) => boolean>> = {
-  string: isText, code: isText, uri: isText, canonical: isText, boolean: (text) => text === 'true' || text === 'false',
+  string: isText, id: (text) => ID_PATTERN.test(text), token: (text) => parseToken(text) !== null, code: isText, uri: isText, canonical: isText, boolean: (text) => text === 'true' || text === 'false',
   integer: (text) => /^-?\d{1,9}$/.test(text), positiveInt: (text) => /^[1-9]\d{0,8}$/.test(text),
   date: (text) => isDate(text) && !text.includes('T'), dateTime: isDate,
   instant: (text) => isDate(text) && /T.*(Z|[+-]\d\d:\d\d)$/.test(text)

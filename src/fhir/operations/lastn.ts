@@ -6,6 +6,7 @@ import { isResultParameter } from '../../search/result-parameters.ts'
 import { dateRange } from '../../search/types/date-text.ts'
 import type { Seen } from '../../store/ports.ts'
 import { searchset } from '../searchset.ts'
+import { lookupsFor } from '../terminology/lookups.ts'
 import type { OperationDefinition } from './operation.ts'
 
 export const lastN: OperationDefinition = {
@@ -20,7 +21,7 @@ export const lastN: OperationDefinition = {
   async handler({ exchange, given }) {
     const { site, guarded } = exchange
     for (const [name] of given.search) if (isResultParameter(name)) throw fault(400, 'not-supported', `The parameter ${name} is unknown here; $lastn knows max and the search parameters of Observation`)
-    const query = parseSearch('Observation', given.search, { base: site.base, ...site.bounds, lenient: false, now: () => site.now })
+    const query = parseSearch('Observation', given.search, { base: site.base, ...site.bounds, ...(await lookupsFor(exchange, given.search)), lenient: false, now: () => site.now })
     if (!query.codes.some((code) => code === 'patient' || code === 'subject')) throw fault(400, 'required', 'The parameter patient or subject is missing')
     const max = Number(given.text('max') ?? 1)
     const rows = await guarded.choose({ type: 'Observation', filter: query.filter, codes: query.codes, order: 'newest' }, (all) => newestOfEach(all, max))

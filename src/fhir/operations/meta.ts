@@ -35,10 +35,15 @@ function changing(code: string, change: (own: Meta, given: Meta) => Meta): Opera
     right: 'u',
     parameters: [{ name: 'meta', type: 'Meta', min: 1, max: '1' }],
     async handler(call) {
-      const { exchange: { request, guarded }, given } = call
+      const { exchange: { request, guarded, site }, given } = call
       if (request.type === 'AuditEvent') throw fault(405, 'not-supported', 'An AuditEvent is never changed')
       const listed = given.value('meta') as Meta
-      const changed = (resource: Resource): Resource => ({ ...resource, meta: compact(change(resource.meta ?? {}, listed)) })
+      const changed = (resource: Resource): Resource => {
+        const next = { ...resource, meta: compact(change(resource.meta ?? {}, listed)) }
+        // Judged when a profile is claimed anew: a tag is no reason to look at what the caller may not see.
+        const isClaiming = (next.meta.profile ?? []).some((url) => !(resource.meta?.profile ?? []).includes(url))
+        return isClaiming ? site.definitions.requireClaims(next) : next
+      }
       const seen = await visible(call)
       const ifMatch = ifMatchVersion(request)
       // What is so already makes no version.

@@ -4,8 +4,8 @@ import type { Exchange } from '../exchange.ts'
 
 export type Level = 'system' | 'type' | 'instance'
 
-/** Types of parameters: FHIR primitives come as text in a query or as a value in Parameters, the others only in Parameters. */
-export type ParameterType = 'string' | 'code' | 'uri' | 'canonical' | 'boolean' | 'integer' | 'positiveInt' | 'date' | 'dateTime' | 'instant' | 'Meta' | 'Resource'
+/** Types of parameters: FHIR primitives, and `token` (`system|code`, a Coding in Parameters), come as text in a query or as a value in Parameters, the others only in Parameters. */
+export type ParameterType = 'string' | 'id' | 'token' | 'code' | 'uri' | 'canonical' | 'boolean' | 'integer' | 'positiveInt' | 'date' | 'dateTime' | 'instant' | 'Meta' | 'Coding' | 'CodeableConcept' | 'Resource'
 
 export interface OperationParameter {
   readonly name: string

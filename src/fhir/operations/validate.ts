@@ -27,7 +27,7 @@ export const validate: OperationDefinition = {
     const own = given.value('resource')
     if (mode === 'delete' && own !== undefined) throw fault(400, 'invalid', 'A deletion is asked of an instance, without a resource')
     const resource = own ?? (await stored(call))
-    const issues = mode === 'delete' ? [] : [...issuesOf(resource, request, mode), ...profileIssues(resource, given.text('profile'), request.type!)]
+    const issues: readonly Issue[] = mode === 'delete' ? [] : [...issuesOf(resource, request, mode), ...profileIssues(resource, given.text('profile'), call)]
     const fine: Issue = { severity: 'information', code: 'informational', diagnostics: 'No fault was found' }
     return jsonReply(request, operationOutcome(issues.some(({ severity }) => severity === 'error') ? issues : [fine, ...issues]))
   }
@@ -55,11 +55,19 @@ function issuesOf(resource: unknown, request: FhirRequest, mode: string | null):
   }
 }
 
-/** Only R4's own definitions are known: another profile that is asked for is a fault, one that is claimed a remark. */
-function profileIssues(resource: unknown, asked: string | null, type: string): readonly Issue[] {
-  const isBase = (url: unknown): boolean => typeof url === 'string' && url.split('|')[0] === `http://hl7.org/fhir/StructureDefinition/${type}`
-  if (asked !== null && !isBase(asked)) return [{ severity: 'error', code: 'not-supported', diagnostics: 'The profile is not known to this server' }]
-  const claimed = (resource as Partial<Resource>).meta?.profile
-  if (!Array.isArray(claimed) || claimed.every(isBase)) return []
-  return [{ severity: 'information', code: 'not-supported', diagnostics: 'Profiles that the resource claims are not known to this server and were not checked', expression: [`${type}.meta.profile`] }]
+/** By the profile that is asked for and by those that are claimed. One that is not known here is a fault where it is asked for, a remark where claimed. */
+function profileIssues(resource: unknown, asked: string | null, { exchange: { request, site: { definitions } } }: OperationCall): readonly Issue[] {
+  const type = request.type!
+  if (!isResource(resource)) return []
+  const { known, unknown } = definitions.claims(resource)
+  const wanted = asked === null || isBase(asked, type) ? null : definitions.profile(asked)
+  const issues: Issue[] = []
+  if (asked !== null && !isBase(asked, type) && wanted === null) issues.push({ severity: 'error', code: 'not-supported', diagnostics: 'The profile is not known to this server' })
+  for (const profile of new Set([...(wanted === null ? [] : [wanted]), ...known])) issues.push(...definitions.check(profile, resource))
+  if (unknown.length > 0) issues.push({ severity: 'information', code: 'not-supported', diagnostics: 'Profiles that the resource claims are not known to this server and were not checked', expression: [`${type}.meta.profile`] })
+  return issues
 }
+
+const isBase = (url: string, type: string): boolean => url.split('|')[0] === `http://hl7.org/fhir/StructureDefinition/${type}`
+
+const isResource = (value: unknown): value is Resource => typeof value === 'object' && value !== null && typeof (value as Partial<Resource>).resourceType === 'string'

@@ -2,7 +2,8 @@ import { fault } from '../../model/errors.ts'
 import type { FhirRequest } from '../../model/interaction.ts'
 import { parseJson } from '../../model/json.ts'
 import type { Resource } from '../../model/resource.ts'
-import { wholly } from '../body.ts'
+import { valueIn, wholly } from '../body.ts'
+import type { Exchange } from '../exchange.ts'
 import { validateResource } from '../validate/validate.ts'
 import { applyFhirPathPatch } from './fhirpath-patch.ts'
 import { applyJsonPatch } from './json-patch.ts'
@@ -13,13 +14,13 @@ export const JSON_PATCH = 'application/json-patch+json'
  * What the body of a PATCH does to a resource: a JSON Patch, or Parameters of FHIRPath Patch. In a bundle a JSON Patch comes as a Binary
  * (https://hl7.org/fhir/R4/http.html#patch). The result is valid R4 of the same type and id.
  */
-export function patchIn(request: FhirRequest, jsonDepthMax: number): (resource: Resource) => Resource {
-  const apply = changeIn(request, jsonDepthMax)
+export function patchIn({ request, site }: Pick<Exchange, 'request' | 'site'>): (resource: Resource) => Resource {
+  const apply = changeIn(request, site.bounds.jsonDepthMax)
   return (resource) => {
     const patched = apply(resource)
     const isSame = typeof patched === 'object' && patched !== null && patched.resourceType === resource.resourceType && patched.id === resource.id
     if (!isSame) throw fault(422, 'business-rule', 'A patch changes neither the type nor the id of a resource')
-    return wholly(validateResource(patched, resource.resourceType))
+    return site.definitions.requireClaims(wholly(validateResource(patched, resource.resourceType)))
   }
 }
 
@@ -27,8 +28,9 @@ function changeIn({ body }: FhirRequest, depthMax: number): (resource: Resource)
   if (body === null) throw fault(400, 'required', 'A patch is needed as the body')
   if ('resource' in body) return changeOf(body.resource, depthMax)
   if (body.bytes.length === 0) throw fault(400, 'required', 'A patch is needed as the body')
+  if (body.contentType !== JSON_PATCH) return changeOf(valueIn(body, depthMax), depthMax)
   const json = parseJson(body.bytes, { depthMax })
-  return body.contentType === JSON_PATCH ? (resource) => applyJsonPatch(resource, json) : changeOf(json, depthMax)
+  return (resource) => applyJsonPatch(resource, json)
 }
 
 function changeOf(resource: unknown, depthMax: number): (resource: Resource) => Resource {

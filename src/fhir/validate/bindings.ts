@@ -1,4 +1,6 @@
-import { codeSystem, valueSet, type Concept, type ValueSetPart } from './definitions.ts'
+import { FhirError } from '../../model/errors.ts'
+import { Terminology } from '../terminology/value-set.ts'
+import { r4Library } from './r4-library.ts'
 
 /** What a required binding allows. */
 export interface Binding {
@@ -49,59 +51,28 @@ function grammarBinding(url: string): Binding | undefined {
   return hasCode === undefined ? undefined : { url, hasCode, hasCoding: (_system, code) => hasCode(code) }
 }
 
+/** Null: whether a code is in the value set cannot be told by R4's definitions alone. */
 function enumeratedBinding(url: string): Binding | null {
-  const systems = expand(url, new Set())
-  if (systems === null) return null
-  const codes = new Set([...systems.values()].flatMap((set) => [...set]))
-  return { url, hasCode: (code) => codes.has(code), hasCoding: (system, code) => systems.get(system)?.has(code) === true }
+  const codes = enumerated(url)
+  if (codes === null) return null
+  const all = new Set([...codes.values()].flatMap((ofSystem) => [...ofSystem]))
+  return { url, hasCode: (code) => all.has(code), hasCoding: (system, code) => codes.get(system)?.has(code) === true }
 }
 
-type Systems = Map<string, Set<string>>
+/** More concepts than any value set of R4 draws on. */
+const CONCEPTS_MAX = 100_000
 
-/** All codes of a value set by system, or null where one part cannot be enumerated. */
-function expand(url: string, open: Set<string>): Systems | null {
-  if (open.has(url)) return null
-  open.add(url)
-  const compose = valueSet(url)?.compose
-  if (compose?.include === undefined) return null
-  const systems: Systems = new Map()
-  for (const part of compose.include) {
-    const found = partCodes(part, open)
-    if (found === null) return null
-    for (const [system, codes] of found) systems.set(system, (systems.get(system) ?? new Set()).union(codes))
+function enumerated(url: string): ReadonlyMap<string, ReadonlySet<string>> | null {
+  const set = r4Library.valueSet(url)
+  if (set === undefined) return null
+  const codes = new Map<string, Set<string>>()
+  try {
+    for (const { system, code, abstract } of new Terminology(r4Library, { left: CONCEPTS_MAX }).expand(set)) {
+      if (!abstract) codes.set(system, (codes.get(system) ?? new Set()).add(code))
+    }
+  } catch (error) {
+    if (error instanceof FhirError) return null
+    throw error
   }
-  for (const part of compose.exclude ?? []) {
-    const found = partCodes(part, open)
-    if (found === null) return null
-    for (const [system, codes] of found) systems.set(system, (systems.get(system) ?? new Set()).difference(codes))
-  }
-  open.delete(url)
-  return systems
-}
-
-function partCodes(part: ValueSetPart, open: Set<string>): Systems | null {
-  if (part.filter !== undefined || (part.system !== undefined && part.valueSet !== undefined)) return null
-  if (part.system !== undefined) {
-    const codes = part.concept?.map(({ code }) => code) ?? systemCodes(part.system)
-    return codes === null ? null : new Map([[part.system, new Set(codes)]])
-  }
-  const systems: Systems = new Map()
-  for (const url of part.valueSet ?? []) {
-    const found = expand(withoutVersion(url), open)
-    if (found === null) return null
-    for (const [system, codes] of found) systems.set(system, (systems.get(system) ?? new Set()).union(codes))
-  }
-  return systems
-}
-
-function systemCodes(url: string): string[] | null {
-  const system = codeSystem(url)
-  return system?.content === 'complete' ? conceptCodes(system.concept ?? []) : null
-}
-
-function conceptCodes(concepts: readonly Concept[]): string[] {
-  return concepts.flatMap((concept) => {
-    const selectable = concept.property?.some(({ code, valueBoolean }) => code === 'notSelectable' && valueBoolean === true) !== true
-    return [...(selectable ? [concept.code] : []), ...conceptCodes(concept.concept ?? [])]
-  })
+  return codes
 }

@@ -1,34 +1,15 @@
 import { readFileSync, openSync, readSync, closeSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
-import type { ElementDefinition } from './element-definition.ts'
+import { LRUCache } from 'lru-cache'
+import type { CodeSystem, ValueSet } from '../terminology/resources.ts'
+import type { ElementDefinition, StructureDefinition } from './element-definition.ts'
 import { corrected } from './r4-corrections.ts'
-
-export interface CodeSystem {
-  readonly content?: string
-  readonly concept?: readonly Concept[]
-}
-
-export interface Concept {
-  readonly code: string
-  readonly concept?: readonly Concept[]
-  readonly property?: readonly { readonly code: string; readonly valueBoolean?: boolean }[]
-}
-
-export interface ValueSet {
-  readonly compose?: { readonly include?: readonly ValueSetPart[]; readonly exclude?: readonly ValueSetPart[] }
-}
-
-export interface ValueSetPart {
-  readonly system?: string
-  readonly valueSet?: readonly string[]
-  readonly concept?: readonly { readonly code: string }[]
-  readonly filter?: readonly unknown[]
-}
 
 const STRUCTURE_BASE = 'http://hl7.org/fhir/StructureDefinition/'
 const RESOURCE_FILE = 'profiles-resources.json'
 const STRUCTURE_FILES = ['profiles-types.json', RESOURCE_FILE]
+const PROFILE_FILES = ['profiles-others.json', 'extension-definitions.json']
 const TERMINOLOGY_FILES = ['valuesets.json', 'v3-codesystems.json', 'v2-tables.json']
 
 /** Element definitions of a type by name, corrected to R4 4.0.1; undefined = R4 has no such type. */
@@ -38,9 +19,14 @@ export function structure(name: string): readonly ElementDefinition[] | undefine
   return corrected(name, (found as { snapshot: { element: ElementDefinition[] } }).snapshot.element)
 }
 
-export const codeSystem = (url: string): CodeSystem | undefined => load(terminology(), url) as CodeSystem | undefined
+/** R4's code system of that URL; the same object while it is in use. */
+export const codeSystem = (url: string): CodeSystem | undefined => terminologyOf(url, 'CodeSystem') as CodeSystem | undefined
 
-export const valueSet = (url: string): ValueSet | undefined => load(terminology(), url) as ValueSet | undefined
+/** R4's value set of that URL; the same object while it is in use. */
+export const valueSet = (url: string): ValueSet | undefined => terminologyOf(url, 'ValueSet') as ValueSet | undefined
+
+/** R4's own profiles (vital signs and the like) and extensions, by URL. */
+export const profile = (url: string): StructureDefinition | undefined => load(profiles(), url) as StructureDefinition | undefined
 
 /** Names of StructureDefinitions, abstract types and a few profiles among them: all, or only those of resources. */
 export const structureNames = (kind?: 'resource'): readonly string[] => [...structures()]
@@ -55,9 +41,24 @@ interface Place {
 }
 
 let structurePlaces: Map<string, Place> | undefined
+let profilePlaces: Map<string, Place> | undefined
 let terminologyPlaces: Map<string, Place> | undefined
 const structures = (): Map<string, Place> => structurePlaces ??= places(STRUCTURE_FILES)
+const profiles = (): Map<string, Place> => profilePlaces ??= places(PROFILE_FILES)
 const terminology = (): Map<string, Place> => terminologyPlaces ??= places(TERMINOLOGY_FILES)
+
+/** Read value sets and code systems that are kept. */
+const TERMINOLOGY_KEPT = 400
+const kept = new LRUCache<string, CodeSystem | ValueSet>({ max: TERMINOLOGY_KEPT })
+
+function terminologyOf(url: string, type: 'CodeSystem' | 'ValueSet'): CodeSystem | ValueSet | undefined {
+  let found = kept.get(url)
+  if (found === undefined) {
+    found = load(terminology(), url) as CodeSystem | ValueSet | undefined
+    if (found !== undefined) kept.set(url, found)
+  }
+  return found?.resourceType === type ? found : undefined
+}
 
 /**
  * Finds the entries by the layout that HL7 publishes the files in: an entry starts with its fullUrl at four spaces, and the url of its

@@ -7,7 +7,14 @@ import type { ElementDefinition } from './element-definition.ts'
 export function corrected(type: string, elements: readonly ElementDefinition[]): readonly ElementDefinition[] {
   const kept = elements.filter(({ path }) => !FOREIGN_ELEMENTS.some((foreign) => path === foreign || path.startsWith(`${foreign}.`)))
   const patched = kept.map((element) => patch(element))
-  return type === 'EvidenceVariable' ? [...patched, ...EVIDENCE_VARIABLE_CHARACTERISTIC] : patched
+  if (type !== 'EvidenceVariable') return patched
+  // R4's order, which XML keeps: `exclude` stands between usageContext and participantEffective[x].
+  const exclude = patched.findIndex(({ path }) => path === 'EvidenceVariable.characteristic.exclude')
+  const behind = EVIDENCE_VARIABLE_CHARACTERISTIC.findIndex(({ path }) => path.endsWith('.usageContext')) + 1
+  return [
+    ...patched.slice(0, exclude), ...EVIDENCE_VARIABLE_CHARACTERISTIC.slice(0, behind), patched[exclude]!,
+    ...EVIDENCE_VARIABLE_CHARACTERISTIC.slice(behind), ...patched.slice(exclude + 1)
+  ]
 }
 
 /** StructureDefinitions that R4 4.0.1 does not have. */

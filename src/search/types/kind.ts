@@ -1,6 +1,14 @@
 import { fault } from '../../model/errors.ts'
 import type { TypedValue } from '../parameters.ts'
-import type { Modifier, Operator, ParamValue, SearchParam } from '../query.ts'
+import type { CodeSet, Modifier, Operator, ParamValue, SearchParam } from '../query.ts'
+
+/** What value sets and code systems say, asked while a search is parsed. Throws FhirError for what is unknown, cannot be listed or is too large. */
+export interface Lookups {
+  /** `valueSet`: a canonical URL, or `ValueSet/id` of this server. */
+  codesIn(valueSet: string): CodeSet
+  /** A code and all above it, or all below it, in its code system's hierarchy. */
+  codesAround(system: string, code: string, direction: 'above' | 'below'): CodeSet
+}
 
 /** What a value is parsed with. Without a clock, `ap` on dates is refused (criteria must not depend on when they were read). */
 export interface ValueContext {
@@ -9,6 +17,8 @@ export interface ValueContext {
   readonly now?: (() => number) | undefined
   /** Characters of one resource that a search for words looks through (TEXT_CHARS_MAX). Absent: such searches are not answered. */
   readonly textCharsMax?: number | undefined
+  /** Absent: no modifier that needs terminology is answered here. */
+  readonly lookups?: Lookups | undefined
 }
 
 export interface MatchContext {

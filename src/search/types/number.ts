@@ -90,7 +90,9 @@ function impliedSpan(given: unknown, value: number): boolean {
   return span !== null && value >= span.low && value <= span.high
 }
 
-const within = (ask: NumberAsk, t: Span): boolean => t.low >= ask.low && (t.high < ask.high || (t.highOpen && t.high === ask.high))
+/** With more digits than a double has, the bounds may fall together on the value: it holds for itself at least. */
+const within = (ask: NumberAsk, t: Span): boolean =>
+  (t.low >= ask.low && (t.high < ask.high || (t.highOpen && t.high === ask.high))) || (t.low === ask.value && t.high === ask.value && !t.lowOpen && !t.highOpen)
 
 export function pointSpan(value: unknown): Span | null {
   if (!isNumberValue(value)) return null

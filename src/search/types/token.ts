@@ -1,6 +1,7 @@
+import { fault } from '../../model/errors.ts'
 import type { TypedValue } from '../parameters.ts'
 import type { ParamValue } from '../query.ts'
-import { type Form, type Kind, NO_TERMS, type TermText, notIndexed } from './kind.ts'
+import { type Form, type Kind, type Lookups, NO_TERMS, type TermText, notIndexed, type ValueContext } from './kind.ts'
 import { parseString, startsAPart } from './string.ts'
 import { isObject, listOf, splitUnescaped, unescapeValue } from './text.ts'
 
@@ -48,6 +49,34 @@ function terms(typed: TypedValue): readonly TermText[] {
   return typeof code === 'string' ? [{ text: `t:${code}` }] : NO_TERMS
 }
 
+/** What a value set or a hierarchy gave, listed while parsing: an ordinary set of values from here on. */
+function listed(parse: (text: string, lookups: Lookups) => ParamValue | null): Form {
+  return {
+    parse: (text, _param, { lookups }: ValueContext) => {
+      if (lookups === undefined) throw fault(400, 'not-supported', 'Value sets and hierarchies of codes are searched by in searches only, not in criteria')
+      return parse(text, lookups)
+    },
+    matches: codesMatch,
+    asks: (value) => (value.kind === 'codes' ? [...value.codes.keys()].map((code) => ({ text: `t:${code}` })) : null)
+  }
+}
+
+const inValueSet = listed((text, lookups) => ({ kind: 'codes', codes: lookups.codesIn(unescapeValue(text)) }))
+
+const around = (direction: 'above' | 'below'): Form => listed((text, lookups) => {
+  const value = parseToken(text)
+  return value === null || typeof value.system !== 'string' || value.code === null ? null : { kind: 'codes', codes: lookups.codesAround(value.system, value.code, direction) }
+})
+
+/** One of the systems that a code is listed under must be the value's own. */
+function codesMatch(value: ParamValue, typed: TypedValue): boolean {
+  if (value.kind !== 'codes') return false
+  return terms(typed).some(({ text }) => {
+    const code = text.slice('t:'.length)
+    return (value.codes.get(code) ?? []).some((system) => tokenMatches({ kind: 'token', system, code }, typed))
+  })
+}
+
 const plain: Form = {
   parse: parseToken,
   matches: tokenMatches,
@@ -63,6 +92,10 @@ export const tokenKind: Kind = {
       matches: (value, typed) => value.kind === 'string' && isObject(typed.value) && startsText(typed.value, value.folded),
       asks: notIndexed
     },
+    in: inValueSet,
+    'not-in': { ...inValueSet, asks: notIndexed, negated: true },
+    above: around('above'),
+    below: around('below'),
     'of-type': {
       parse: parseOfType,
       matches: (value, typed) => value.kind === 'of-type' && isObject(typed.value)

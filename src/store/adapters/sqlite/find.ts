@@ -4,8 +4,8 @@ import { merged, places } from './merge.ts'
 import { inOrder, PLACE_MAX, type Place, type Range } from './postings.ts'
 import { rangeOf, type Direction, type RecordReader } from './reader.ts'
 
-/** A set with fewer postings is read at once, which also counts it. */
-const FEW = 256
+/** A set with fewer postings than this is read at once, which also counts it: first a page of them is looked for, then a heap. */
+const FEW = [32, 256] as const
 /** Up to here the postings of the others are counted. */
 const COUNT_MAX = 8_192
 /** A set with fewer postings is read whole and sorted. */
@@ -87,13 +87,16 @@ function makePlan(reader: RecordReader, query: TermQuery, after: Position | Plac
 function chooseDriver(direction: Direction, sets: readonly TermSet[], range: Range): Choice {
   let best: Choice = { driver: sets[0] as TermSet, size: Infinity, found: null }
   if (sets.length === 1 && best.driver.size === 1) return best
-  for (const set of sets) {
-    if (set.size >= best.size) break
-    const cap = Math.min(FEW, best.size)
-    const found = direction.current.some(set, range, cap)
-    if (found.length < cap) best = { driver: set, size: found.length, found }
+  for (const few of FEW) {
+    for (const set of sets) {
+      if (set.size >= best.size) break
+      const cap = Math.min(few, best.size)
+      const found = direction.current.some(set, range, cap)
+      if (found.length < cap) best = { driver: set, size: found.length, found }
+    }
+    if (best.found !== null) return best
   }
-  if (best.found !== null || sets.length === 1) return best
+  if (sets.length === 1) return best
   for (const set of sets) {
     if (set.size >= best.size) break
     const cap = Math.min(COUNT_MAX, best.size)
@@ -141,11 +144,17 @@ function isMatch(reader: RecordReader, plan: Plan, recno: number): boolean {
 /** No terms are left to test. */
 const isBare = ({ rest, none }: Plan): boolean => rest.length === 0 && none === null
 
-/** The record, where it passes what is left to test. */
-function matched(reader: RecordReader, plan: Plan, recno: number, tested: boolean): Stored | null {
-  if (!tested && !isBare(plan)) return isMatch(reader, plan, recno) ? reader.byRecno(recno) : null
-  const stored = reader.byRecno(recno)
-  return tested || plan.type === null || reader.typeName(plan.type) === stored.type ? stored : null
+/** The record, where it passes what is left to test. `likely`: it is read with its terms at once, rather than after them. */
+function matched(reader: RecordReader, plan: Plan, recno: number, tested: boolean, likely: boolean): Stored | null {
+  const fits = ({ type }: Stored): boolean => plan.type === null || reader.typeName(plan.type) === type
+  if (tested) return reader.byRecno(recno)
+  if (isBare(plan)) {
+    const stored = reader.byRecno(recno)
+    return fits(stored) ? stored : null
+  }
+  if (!likely) return isMatch(reader, plan, recno) ? reader.byRecno(recno) : null
+  const version = reader.currentVersion(recno)
+  return version !== undefined && fits(version.stored) && passes(version.terms, plan.rest, plan.none) ? version.stored : null
 }
 
 /** Collects the matches of a page, and where it stopped. */
@@ -157,6 +166,7 @@ class PageBuilder {
   #last: Place | null = null
   #stopped = false
   #examined = 0
+  #likely = true
 
   constructor(reader: RecordReader, plan: Plan, ask: PageAsk) {
     this.#reader = reader
@@ -172,7 +182,9 @@ class PageBuilder {
     }
     this.#examined++
     this.#last = place
-    const stored = matched(this.#reader, this.#plan, place[1] as number, tested)
+    const stored = matched(this.#reader, this.#plan, place[1] as number, tested, this.#likely)
+    // Candidates of a query are much alike: as the last one was, so will the next be.
+    this.#likely = stored !== null
     if (stored !== null) this.#records.push(stored)
     return true
   }
