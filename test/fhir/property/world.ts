@@ -7,19 +7,20 @@ import { accessRecord } from '../../../src/audit/record.ts'
 import { loadConfig } from '../../../src/config.ts'
 import type { Caller } from '../../../src/model/caller.ts'
 import { FhirError } from '../../../src/model/errors.ts'
+import type { Resource } from '../../../src/model/resource.ts'
 import type { FhirRequest } from '../../../src/model/interaction.ts'
 import { allTypes, classify } from '../../../src/search/classification.ts'
-import { searchParam } from '../../../src/search/parameters.ts'
 import type { SearchParam } from '../../../src/search/query.ts'
+import type { Row } from '../../../src/store/ports.ts'
 import { stagedStore } from '../../../src/store/staged-store.ts'
 import { openSystem, type System } from '../../../src/system.ts'
 import { BASE, makeResource, type Random, ROWS } from './generate.ts'
 import type { Case, Condition } from './queries.ts'
-import { clock, compositeHolds, holds, type Row, spanOf, targetOf, type Typed, valuesOf } from './reference.ts'
+import { clock, compositeHolds, holds, type Row as Found, spanOf, targetOf, type Typed, valuesOf } from './reference.ts'
 
 export interface World {
   readonly system: System
-  readonly rows: ReadonlyMap<string, readonly Row[]>
+  readonly rows: ReadonlyMap<string, readonly Found[]>
   close(): Promise<void>
 }
 
@@ -38,31 +39,41 @@ function callerOf(claims: Partial<Caller>): Caller {
 }
 
 export async function openWorld(random: Random): Promise<World> {
-  const dir = mkdtempSync(join(tmpdir(), 'wardkeep-property-'))
-  let now = clock - 1_000_000
-  const config = loadConfig({ DATA_DIR: dir, BASE_URL: 'http://127.0.0.1', LOG_LEVEL: 'silent' })
-  const system = await openSystem({ config, slot: 'server', now: () => now })
-  const rows = new Map<string, Row[]>(types.map((type) => [type, []]))
+  const { system, close, at } = await openStore()
+  const rows = new Map<string, Found[]>(types.map((type) => [type, []]))
   for (let n = 0; n < ROWS; n++) {
-    now += 1000
-    const staged = stagedStore(system.resources, now, BASE)
-    for (const type of types) {
-      const content = makeResource(random, type, `r${n}`)
-      const row = staged.stage({ current: undefined, content, deleted: false, patients: await staged.patientsOf(content) })
-      rows.get(type)!.push({ resource: row.resource(), updated: row.updated })
-    }
-    const request = requestOf('create', 'Basic', [])
-    const done = await staged.finish((written) => system.ledger.seal(accessRecord({ at: now, request, caller: SYSTEM_CALLER, status: 201, written })), true)
-    if (done.kind !== 'done') throw new Error('the world was not stored')
+    const now = clock - 1_000_000 + n * 1000
+    at(now)
+    for (const row of await commit(system, now, types.map((type) => makeResource(random, type, `r${n}`)))) rows.get(row.type)!.push({ resource: row.resource(), updated: row.updated })
   }
-  now = clock
+  at(clock)
+  return { system, rows, close }
+}
+
+/** A system without HTTP on a clock of its own. */
+export async function openStore(settings: Readonly<Record<string, string>> = {}): Promise<{ readonly system: System; readonly at: (ms: number) => void; close(): Promise<void> }> {
+  const dir = mkdtempSync(join(tmpdir(), 'wardkeep-property-'))
+  let now = clock
+  const config = loadConfig({ DATA_DIR: dir, BASE_URL: 'http://127.0.0.1', LOG_LEVEL: 'silent', ...settings })
+  const system = await openSystem({ config, slot: 'server', now: () => now })
   return {
-    system, rows,
+    system, at: (ms) => { now = ms },
     async close() {
       await system.close()
       rmSync(dir, { recursive: true, force: true })
     }
   }
+}
+
+/** Stores resources as they are, in one commit and unchecked: a store may hold more than its door lets in. */
+export async function commit(system: System, now: number, contents: readonly Resource[]): Promise<readonly Row[]> {
+  const staged = stagedStore(system.resources, now, BASE)
+  for (const content of contents) staged.stage({ current: undefined, content, deleted: false, patients: await staged.patientsOf(content) })
+  const rows = staged.stagedRows()
+  const request = requestOf('create', 'Basic', [])
+  const done = await staged.finish((written) => system.ledger.seal(accessRecord({ at: now, request, caller: SYSTEM_CALLER, status: 201, written })), true)
+  if (done.kind !== 'done') throw new Error('the rows were not stored')
+  return rows
 }
 
 export const requestOf = (interaction: FhirRequest['interaction'], type: string, params: FhirRequest['params'], id: string | null = null): FhirRequest => ({
@@ -96,10 +107,10 @@ export async function ask({ system }: World, caller: Caller, { type, params }: C
 }
 
 /** What one caller sees, found by reading each row and by asking each type. */
-export interface View { readonly rows: ReadonlyMap<string, readonly Row[]>; readonly searchable: ReadonlySet<string> }
+export interface View { readonly rows: ReadonlyMap<string, readonly Found[]>; readonly searchable: ReadonlySet<string> }
 
 export async function viewOf(world: World, caller: Caller): Promise<View> {
-  const rows = new Map<string, readonly Row[]>()
+  const rows = new Map<string, readonly Found[]>()
   const searchable = new Set<string>()
   await Promise.all([...world.rows].map(async ([type, all]) => {
     if ((await status(world, requestOf('search-type', type, [['_count', '1']]), caller)) === 200) searchable.add(type)
@@ -131,7 +142,7 @@ export function isRefused(condition: Condition, searchable: ReadonlySet<string>)
   }
 }
 
-export function meets(condition: Condition, row: Row, view: View): boolean {
+export function meets(condition: Condition, row: Found, view: View): boolean {
   switch (condition.kind) {
     case 'and': return condition.of.every((each) => meets(each, row, view))
     case 'or': return condition.of.some((each) => meets(each, row, view))
@@ -155,19 +166,21 @@ export function meets(condition: Condition, row: Row, view: View): boolean {
   }
 }
 
-const isPresent = (param: SearchParam, row: Row): boolean => (param.kind === 'composite' ? compositeHolds(param, row, () => true) : valuesOf(param, row).length > 0)
+const isPresent = (param: SearchParam, row: Found): boolean => (param.kind === 'composite' ? compositeHolds(param, row, () => true) : valuesOf(param, row).length > 0)
 
 /** Parameters whose order is beyond dispute: one text, number or time for a value. */
 export const isOrdered = (param: SearchParam): boolean => ['token', 'date', 'uri', 'number'].includes(param.kind) && param.expression !== ''
 
 type Key = string | number
 
-function keysOf(param: SearchParam, row: Row, descending: boolean): readonly Key[] {
+function keysOf(param: SearchParam, row: Found, descending: boolean): readonly Key[] {
   return valuesOf(param, row).flatMap((typed): readonly Key[] => {
     if (param.kind === 'date') {
       const span = spanOf(typed)
       return span === null ? [] : [descending ? span[1] : span[0]]
     }
+    const { low, high } = (typeof typed.value === 'object' && typed.value !== null ? typed.value : {}) as { readonly low?: { readonly value: number }; readonly high?: { readonly value: number } }
+    if (low !== undefined || high !== undefined) return [descending ? high?.value ?? Number.MAX_VALUE : low?.value ?? -Number.MAX_VALUE]
     return texts(typed)
   })
 }
@@ -185,7 +198,7 @@ const order = (a: Key, b: Key): number => (a < b ? -1 : a > b ? 1 : 0)
 /** Ids in the order they are owed. Missing last; equal ones newest first. */
 export function expected({ type, conditions, sort }: Case, view: View): readonly string[] {
   const found = (view.rows.get(type) ?? []).filter((row) => conditions.every((each) => meets(each, row, view)))
-  const best = (param: SearchParam, descending: boolean, row: Row): Key | undefined => [...keysOf(param, row, descending)].sort((a, b) => (descending ? -order(a, b) : order(a, b)))[0]
+  const best = (param: SearchParam, descending: boolean, row: Found): Key | undefined => [...keysOf(param, row, descending)].sort((a, b) => (descending ? -order(a, b) : order(a, b)))[0]
   return [...found].sort((a, b) => {
     for (const { param, descending } of sort) {
       const [left, right] = [best(param, descending, a), best(param, descending, b)]
@@ -196,5 +209,3 @@ export function expected({ type, conditions, sort }: Case, view: View): readonly
     return b.updated - a.updated || order(a.resource.id!, b.resource.id!)
   }).map(({ resource }) => resource.id!)
 }
-
-export { searchParam }
