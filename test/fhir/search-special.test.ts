@@ -22,6 +22,9 @@ beforeAll(async () => {
     weight('o-1', 'Patient/ann', 70, 'kg'), weight('o-2', 'Patient/ann', 68_000, 'g', { note: [{ text: 'weighed with shoes' }] }), weight('o-3', 'Patient/bob', 90, 'kg', { note: [{ text: 'weighed with boots' }] }),
     { resourceType: 'List', id: 'l-1', status: 'current', mode: 'working', subject: ref('Patient/ann'), entry: [{ item: ref('Observation/o-1') }, { item: ref('Observation/o-3') }] },
     { resourceType: 'List', id: 'l-2', status: 'current', mode: 'working', subject: ref('Patient/bob'), entry: [{ item: ref('Observation/o-2') }] },
+    { resourceType: 'Coverage', id: 'both', status: 'active', beneficiary: ref('Patient/bob'), policyHolder: ref('Patient/ann'), payor: [ref('Organization/x')] },
+    { resourceType: 'Coverage', id: 'bobs', status: 'active', beneficiary: ref('Patient/bob'), payor: [ref('Organization/x')] },
+    { resourceType: 'Coverage', id: 'anns', status: 'active', beneficiary: ref('Patient/ann'), payor: [ref('Organization/x')] },
     { resourceType: 'Location', id: 'vienna', status: 'active', position: { latitude: 48.2082, longitude: 16.3738 } }
   ]
   expect(statuses(await server.ask(system, 'POST', '', { body: bundle('transaction', rows.map((row) => entry('PUT', `${row.resourceType}/${row.id}`, row))) })).every((status) => status === 201)).toBe(true)
@@ -53,6 +56,13 @@ describe('searches', () => {
     ['Patient?_contained=false&_containedType=container', ['ann', 'bob'], ['ann']]
   ])('%s', async (path, all, own) => {
     expect([await found(path), await found(path, ann)]).toEqual([all, own])
+  })
+
+  test('what names two patients is found by either, by one who may see it for the other', async () => {
+    expect([await found('Coverage?beneficiary=Patient/bob'), await found('Coverage?beneficiary=Patient/bob', ann)]).toEqual([['bobs', 'both'], ['both']])
+    expect(await found('Coverage?beneficiary=Patient/bob,Patient/ann&payor=Organization/x', ann)).toEqual(['anns', 'both'])
+    expect(await found('Coverage?beneficiary=Patient/bob&status=active&_sort=status', ann)).toEqual(['both'])
+    expect(await found('Observation?patient=Patient/bob', ann)).toEqual([])
   })
 
   test('a place is found by where it is', async () => {
