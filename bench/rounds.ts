@@ -11,10 +11,13 @@ export interface Figures {
   readonly p50: number
   readonly p99: number
   readonly cpu: number
+  /** The same of each turn. */
+  readonly turns: readonly number[]
   readonly rss: number
 }
 
-export interface RoundsOptions { readonly connections: number; readonly rounds: number; readonly ms: number }
+/** `settleMs`: of a server that works on after its answers. */
+export interface RoundsOptions { readonly connections: number; readonly rounds: number; readonly ms: number; readonly settleMs: number }
 
 interface Round { readonly drive: Drive; readonly cpu: number }
 
@@ -27,11 +30,11 @@ export async function inTurns(contenders: readonly Contender[], options: RoundsO
   return Promise.all(contenders.map(async (contender) => figures(contender.server, rounds.get(contender)!)))
 }
 
-async function oneRound({ server, next }: Contender, { connections, ms }: RoundsOptions): Promise<Round> {
+async function oneRound({ server, next }: Contender, { connections, ms, settleMs }: RoundsOptions): Promise<Round> {
   const before = await server.usage()
   const driven = await drive(server, connections, ms, next)
   if (driven.failed > 0) throw new Error(`${server.name}: ${driven.failed} of ${driven.answers} answers were errors`)
-  await new Promise((resolve) => setTimeout(resolve, server.settleMs))
+  if (server.settles) await new Promise((resolve) => setTimeout(resolve, settleMs))
   const after = await server.usage()
   return { drive: driven, cpu: (after.cpu - before.cpu) / driven.answers }
 }
@@ -42,7 +45,7 @@ async function figures(server: Server, rounds: readonly Round[]): Promise<Figure
     name: server.name,
     perSecond: times.length / rounds.reduce((sum, { drive: { seconds } }) => sum + seconds, 0),
     p50: percentile(times, 0.5), p99: percentile(times, 0.99),
-    cpu: median(rounds.map(({ cpu }) => cpu)), rss: (await server.usage()).rss
+    cpu: median(rounds.map(({ cpu }) => cpu)), turns: rounds.map(({ cpu }) => cpu), rss: (await server.usage()).rss
   }
 }
 

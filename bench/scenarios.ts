@@ -13,6 +13,11 @@ export function readPaths(patients: number): readonly string[] {
   return Array.from({ length: count }, (_, k) => `/fhir/R4/Observation/${observationId(k % patients, (k * 7) % (PER_PATIENT - 1))}`)
 }
 
+/** Every observation in turn, of one patient after the other. */
+export function coldReadPaths(patients: number): readonly string[] {
+  return Array.from({ length: patients * (PER_PATIENT - 1) }, (_, k) => `/fhir/R4/Observation/${observationId(k % patients, Math.floor(k / patients))}`)
+}
+
 export const searchPaths = (patients: number): readonly string[] =>
   Array.from({ length: Math.min(SEARCH_PATHS_MAX, patients) }, (_, n) => searchPath(n, HEART_RATE))
 
@@ -59,13 +64,21 @@ export async function measureLoad(servers: readonly Server[], bundles: readonly 
     const { cpu, ms } = spent[i]!
     const times = Float64Array.from(ms).sort()
     const seconds = ms.reduce((sum, each) => sum + each, 0) / 1000
-    return { name: server.name, perSecond: resources / seconds, p50: percentile(times, 0.5), p99: percentile(times, 0.99), cpu: cpu / resources, rss: (await server.usage()).rss }
+    return { name: server.name, perSecond: resources / seconds, p50: percentile(times, 0.5), p99: percentile(times, 0.99), cpu: cpu / resources, turns: [cpu / resources], rss: (await server.usage()).rss }
   }))
 }
 
 export async function post(server: Server, bundle: string | Buffer): Promise<void> {
   const { status, body } = await ask(server, callOf(server, 'POST', '/fhir/R4', bundle))
   if (status > 299) throw new Error(`${server.name} refused a bundle: ${status} ${body.toString().slice(0, 500)}`)
+}
+
+/** Stops the run unless both answer these with the same bytes. */
+export async function checkSame(one: Server, other: Server, paths: readonly string[]): Promise<void> {
+  for (const path of paths) {
+    const [a, b] = [await ask(one, callOf(one, 'GET', path)), await ask(other, callOf(other, 'GET', path))]
+    if (a.status !== 200 || b.status !== 200 || !a.body.equals(b.body)) throw new Error(`${path} is answered differently by ${one.name} and ${other.name}`)
+  }
 }
 
 /** What the server answers to each of these, for the bare handler to answer too. */

@@ -143,6 +143,13 @@ function storeOf(url: string | null, dataDir: string): Config['store'] {
   return { kind: 'sqlite', path: url === null ? join(dataDir, 'wardkeep.db') : filePath(url, 'sqlite') }
 }
 
+/** The same settings on another store; throws a ConfigError where the URL is none. */
+export function withStore(config: Config, url: string): Config {
+  const parsed = storeUrl.safeParse(url)
+  if (!parsed.success) throw new ConfigError(`A store ${parsed.error.issues[0]?.message ?? 'has a bad URL'}`)
+  return { ...config, store: storeOf(url, config.dataDir) }
+}
+
 function keysOf(url: string | null, dataDir: string): Config['keys'] {
   const dir = url === null ? join(dataDir, 'keys') : filePath(url, 'file')
   return { kind: 'file', dir, underDataDir: dir === dataDir || dir.startsWith(dataDir + sep) }
@@ -233,7 +240,7 @@ const settings = {
   KEY_URL: setting(null, 'Where the key encryption key lies; keep it apart from DATA_DIR', keyUrl, 'file:DATA_DIR/keys'),
   TRUSTED_ISSUERS: setting(null, 'JSON file of the token issuers whose JWTs are accepted', path),
   POLICY_FILE: setting(null, 'JSON file of role policies instead of the built-in ones', path),
-  WORKERS: count(1, 64, 'Server processes'),
+  WORKERS: count(1, 64, 'Server processes on this machine; they share PORT and the limits'),
   RATE_LIMIT: count(60_000, 1_000_000_000, 'Requests a minute per client, and per address'),
   CORS_ORIGINS: setting('', 'Origins of browser apps, exact, separated by commas', origins),
   TRUST_PROXY: setting('', 'Addresses of proxies whose X-Forwarded-For is believed, separated by commas', proxies),

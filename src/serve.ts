@@ -1,5 +1,4 @@
 /** Start and stop of the server process. */
-import { readFile } from 'node:fs/promises'
 import { openBulk } from './bulk.ts'
 import { ConfigError, type Config, loadConfig } from './config.ts'
 import { capabilityBytes } from './fhir/capabilities.ts'
@@ -12,14 +11,16 @@ import { startServer } from './http/server.ts'
 import { smartConfiguration } from './http/well-known.ts'
 import type { Caller } from './model/caller.ts'
 import { loadIssuers } from './oauth/issuers.ts'
-import { openVerifier } from './oauth/verify.ts'
+import { openVerifier, type Verifier } from './oauth/verify.ts'
 import { refusals } from './audit/refusals.ts'
 import { operationRoutes } from './fhir/operations/index.ts'
 import { allTypes } from './search/classification.ts'
 import { isBroken } from './store/sealed-store.ts'
 import { StoreUnavailable, StoreUnknown } from './store/ports.ts'
 import { KeysUnavailable } from './crypto/errors.ts'
+import { FileRefused, fileSource } from './news.ts'
 import { openSystem, type System } from './system.ts'
+import { isSupervisor, type Place, placeAmongServers, supervise } from './workers.ts'
 
 export interface Running {
   readonly system: System
@@ -27,32 +28,48 @@ export interface Running {
   close(): Promise<void>
 }
 
-/** Runs the server until SIGTERM or SIGINT. Bad settings and keys stop it with one line. */
-export async function serve(): Promise<Running> {
+/** Runs the server, or as many as WORKERS says, until SIGTERM or SIGINT. Bad settings and keys stop it with one line. */
+export async function serve(): Promise<void> {
   const config = await orOneLine(async () => loadConfig())
-  const running = await orOneLine(() => startServing(config))
-  let closing = false
+  if (isSupervisor(config)) return supervise(config)
+  const place = await placeAmongServers()
+  await untilStopped(() => startServing(config, place))
+}
+
+/** What is told to stop while it starts, stops as soon as it has started: a signal that comes at any time ends in a drain. */
+export async function untilStopped(start: () => Promise<Running>): Promise<{ readonly running: Running; readonly stopping: () => boolean }> {
+  const starting = orOneLine(start)
+  let stopping = false
   const stop = (): void => {
-    if (closing) return
-    closing = true
-    void running.close().then(() => process.exit(0))
+    if (stopping) return
+    stopping = true
+    void starting.then((running) => running.close()).then(() => process.exit(0))
   }
   process.once('SIGTERM', stop)
   process.once('SIGINT', stop)
-  return running
+  return { running: await starting, stopping: () => stopping }
 }
 
-export async function startServing(config: Config): Promise<Running> {
-  const log = openLog({ level: config.logLevel })
+/** `place`: of a server among several on this machine. */
+export async function startServing(config: Config, place: Place | null = null): Promise<Running> {
+  const log = openLog({ level: config.logLevel, shared: place !== null })
   const failed = (error: unknown): void => {
     log.fault('background', error)
+    if (error instanceof FileRefused) log.note('error', 'POLICY_FILE or TRUSTED_ISSUERS cannot be read or is not valid: requests are refused until it is')
     if (isBroken(error)) process.exit(70)
   }
-  const system = await openSystem({ config, slot: 'server', failed })
+  let verifier: Verifier | null = null
+  const takeIssuers = (text: string): void => {
+    verifier = openVerifier({
+      issuers: loadIssuers(text), ownIssuer: config.baseUrl, opaque: { lookup: (key) => system.tokens.lookup(key) }, audience: config.fhirBase, now: Date.now
+    })
+  }
+  const sources = config.trustedIssuersFile === null ? [] : [fileSource(config.trustedIssuersFile, takeIssuers)]
+  if (sources.length === 0) takeIssuers('[]')
+  const system = await openSystem({ config, slot: 'server', failed, sources, ...(place === null ? {} : { holder: place.holder }) })
+  const once = place === null || place.first
   if (system.newKeys) log.note('warn', 'New keys were made. Without them the data is lost: keep a copy of KEY_URL apart from DATA_DIR')
-  if (config.keys.underDataDir) log.note('warn', 'KEY_URL lies under DATA_DIR: whoever copies the data has the keys too. Put it elsewhere for real patients')
-  const issuers = config.trustedIssuersFile === null ? [] : loadIssuers(await readFile(config.trustedIssuersFile, 'utf8'))
-  const verifier = openVerifier({ issuers, ownIssuer: config.baseUrl, opaque: system.tokens, audience: config.fhirBase, now: Date.now })
+  if (once && config.keys.underDataDir) log.note('warn', 'KEY_URL lies under DATA_DIR: whoever copies the data has the keys too. Put it elsewhere for real patients')
   const bulk = openBulk(system, 'server')
   const metadata = capabilityBytes({ base: config.fhirBase, ...system.release })
   let openApi: Uint8Array | undefined
@@ -60,7 +77,12 @@ export async function startServing(config: Config): Promise<Running> {
   // The definitions are read on first use: better now than during the first request.
   validateResource({ resourceType: 'Patient' }, 'Patient')
   const server = await startServer({
-    config, types: new Set(allTypes), operations: operationRoutes, log, verify: (token) => verifier.verify(token), refused: refusedTokens.refused, ready: system.ready,
+    config, types: new Set(allTypes), operations: operationRoutes, log, refused: refusedTokens.refused, ready: system.ready,
+    verify: (token) => {
+      const heard = system.fresh()
+      return heard instanceof Promise ? heard.then(() => verifier!.verify(token)) : verifier!.verify(token)
+    },
+    ...(place === null ? {} : { hits: place.hits }),
     metadata: () => metadata, openApi: () => (openApi ??= openApiBytes({ base: config.fhirBase, ...system.release })), wellKnown: { 'smart-configuration': smartConfiguration },
     handle: (request, caller) => (isLarge(request, config) ? bulk.handle(request, caller) : system.handle(request, caller)),
     largeXml: bulk.toXml,

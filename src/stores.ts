@@ -7,7 +7,10 @@ import { openMongoLedger } from './store/adapters/mongodb/ledger.ts'
 import { openMongoStore } from './store/adapters/mongodb/store.ts'
 import { openSqliteLedger } from './store/adapters/sqlite/ledger.ts'
 import { openSqliteStore } from './store/adapters/sqlite/store.ts'
+import { openMongoTransfer } from './store/adapters/mongodb/transfer.ts'
+import { isHeld, openSqliteTransfer, type SqliteFiles } from './store/adapters/sqlite/transfer.ts'
 import type { LedgerStore, RecordStore } from './store/ports.ts'
+import type { Transfer } from './store/ports/transfer.ts'
 
 /** Ports to the writer threads of the process, for a worker thread that runs a system of its own; null where each thread has its own client. */
 export type WriterPorts = { readonly store: MessagePort; readonly ledger: MessagePort } | null
@@ -33,10 +36,21 @@ export function openStores({ store, dataDir }: Config, now: () => number, writer
   }
 }
 
+/** Row by row, for a move: beside the stores that `openStores` opens. */
+export async function openTransfer({ store, dataDir }: Config, now: () => number, use: 'source' | 'target'): Promise<Transfer> {
+  return store.kind === 'sqlite' ? openSqliteTransfer(filesOf(store.path, dataDir), use) : openMongoTransfer({ url: store.url, now })
+}
+
+/** Whether a process holds a slot of the embedded ledger at this time (ms); its file alone is looked at. */
+export const ledgerIsHeld = (dataDir: string, at: number): boolean => isHeld(join(dataDir, 'ledger.db'), at)
+
+export const filesOf = (path: string, dataDir: string): SqliteFiles => ({ records: path, ledger: join(dataDir, 'ledger.db') })
+
 async function openFiles({ store, dataDir, now, writers }: Opening<'sqlite'>): Promise<Stores> {
-  await mkdir(dirname(store.path), { recursive: true, mode: 0o700 })
-  const records = await openSqliteStore({ path: store.path, now, ...(writers === null ? {} : { writer: writers.store }) })
-  const ledgerStore = await openSqliteLedger({ path: join(dataDir, 'ledger.db'), now, ...(writers === null ? {} : { writer: writers.ledger }) })
+  const files = filesOf(store.path, dataDir)
+  await mkdir(dirname(files.records), { recursive: true, mode: 0o700 })
+  const records = await openSqliteStore({ path: files.records, now, ...(writers === null ? {} : { writer: writers.store }) })
+  const ledgerStore = await openSqliteLedger({ path: files.ledger, now, ...(writers === null ? {} : { writer: writers.ledger }) })
   return { records, ledgerStore, connect: () => ({ store: records.connect(), ledger: ledgerStore.connect() }) }
 }
 

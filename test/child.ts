@@ -10,7 +10,7 @@ import type { Claims, Json, Reply } from './harness.ts'
 
 const main = join(import.meta.dirname, '..', 'src', 'main.ts')
 const command = join(import.meta.dirname, '..', 'src', 'cli', 'wardkeep.ts')
-const START_MS_MAX = 20_000
+const START_MS_MAX = 90_000
 
 export type Env = Readonly<Record<string, string>>
 

@@ -3,6 +3,8 @@ import { existsSync, globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { settingsTable } from '../src/config.ts'
+import { refusedSection } from './fhir/conformance-examples.ts'
+import { REFUSED_EXAMPLES } from './fhir/r4-examples-refused.ts'
 
 const root = join(import.meta.dirname, '..')
 const readme = readFileSync(join(root, 'README.md'), 'utf8')
@@ -28,5 +30,12 @@ describe('README', () => {
       const text = readFileSync(join(root, document), 'utf8')
       for (const [, target = ''] of text.matchAll(/\]\((?!https?:)([^)#]+)\)/g)) expect(existsSync(join(root, target)), `${document}: ${target}`).toBe(true)
     }
+  })
+})
+
+describe('docs/CONFORMANCE.md', () => {
+  test('lists the examples of R4 that are refused, with their faults', () => {
+    const section = readFileSync(join(root, 'docs', 'CONFORMANCE.md'), 'utf8').split('## Examples of the specification')[1]!.split(/\n## /)[0]!
+    expect(section.slice(section.indexOf(`${Object.values(REFUSED_EXAMPLES).flat().length} of the 738`)).trim()).toBe(refusedSection().trim())
   })
 })

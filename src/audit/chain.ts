@@ -14,15 +14,17 @@ export interface Chain {
   holds(previous: Uint8Array, entry: ChainedEntry, link: Uint8Array): boolean
 }
 
+/** Written anew for each link. */
+const message = Buffer.alloc(96)
+
 /** link_n = HMAC-SHA256(key, link_{n-1} ‖ log ‖ seq ‖ id ‖ SHA-256(sealed)). Without the key nobody continues or mends a log. */
 export function hmacChain(key: KeyObject): Chain {
   const next = (previous: Uint8Array, { log, seq, id, sealed }: ChainedEntry): Bytes => {
-    const message = Buffer.alloc(96)
     message.set(previous, 0)
     message.set(log, 32)
     message.writeBigUInt64BE(BigInt(seq), 40)
     message.set(id, 48)
-    message.set(hash('sha256', sealed, 'buffer'), 64)
+    message.write(hash('sha256', sealed, 'latin1'), 64, 'latin1')
     return Uint8Array.from(hmac256(key, message))
   }
   return {

@@ -40,7 +40,8 @@ export function entrySealer(key: DataKey, log: Bytes, random: (into: Uint8Array)
       counter += 1
       const id = idOf(idStart, counter)
       const body = padded(encodeRecord(record, at))
-      const sealed = new Uint8Array(HEAD_BYTES + body.length + TAG_BYTES)
+      // From the pool, since it is copied once more on its way; every byte of it is written.
+      const sealed = Buffer.allocUnsafe(HEAD_BYTES + body.length + TAG_BYTES)
       sealed[0] = FORMAT
       sealed.set(key.id, 1)
       sealed.set(log, LOG_AT)

@@ -24,6 +24,10 @@ export interface LedgerOptions {
   readonly ring: KeyRing
   /** `server` or `cli` takes the first free slot; `server-3` takes that one or waits for its lease to end. */
   readonly slot: string
+  /** Called when the slot is held and nothing is written yet; rejects where this store must be left alone. */
+  readonly admitted?: () => Promise<void>
+  /** 16 bytes that say who holds the slot; random unless a process goes on where another that is gone has stopped. */
+  readonly holder?: Bytes
   /** ms since 1970. */
   readonly now: () => number
   /** Folder of the spool file (`ledger-SLOT.spool`); null = no spool, a store that is down refuses. */
@@ -54,7 +58,7 @@ const RETRY_MS = 1000
 
 export async function openLedger(options: LedgerOptions): Promise<Ledger> {
   const { store, records, ring, now, spoolDir = null, intervalMs = 1000, appendMsMax = 2000, failed = () => undefined } = options
-  const holder = new Uint8Array(randomBytes(16))
+  const holder = options.holder ?? new Uint8Array(randomBytes(16))
   const key = await ring.classKey('ledger')
   const chain = hmacChain(ring.linkKey())
   const blind = blinder(key.index)
@@ -68,6 +72,10 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
     return { slot, log, sealer: entrySealer(key, log), spool: spoolDir === null ? null : openSpool(spoolPath(spoolDir, slot)), headsAt: null, leasedAt: now() }
   }
   let held = await take()
+  await options.admitted?.().catch(async (error: unknown) => {
+    await lease(held.slot, 0)
+    throw error
+  })
 
   const pass = async (): Promise<void> => {
     const asked = now()
@@ -204,7 +212,13 @@ async function spooled(spool: Spool, entry: OutboxEntry): Promise<void> {
 function within(work: Promise<void>, msMax: number): Promise<void> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => reject(new StoreUnavailable('The ledger does not answer')), msMax)
-    work.then(resolve, reject).finally(() => clearTimeout(timer))
+    work.then(() => {
+      clearTimeout(timer)
+      resolve()
+    }, (error: unknown) => {
+      clearTimeout(timer)
+      reject(error as Error)
+    })
   })
 }
 

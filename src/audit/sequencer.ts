@@ -3,6 +3,7 @@
  * indexes them. A crash at any point leaves entries that the next pass takes again; ids already in a log are dropped.
  */
 import type { Bytes } from '../model/resource.ts'
+import { byteText } from '../crypto/bytes.ts'
 import type { KeyRing } from '../crypto/keys.ts'
 import type { LedgerEntry, LedgerStore, OutboxEntry, RecordStore, Term } from '../store/ports.ts'
 import type { Chain } from './chain.ts'
@@ -121,18 +122,18 @@ function isOf(log: Bytes, entry: OutboxEntry, others: Map<string, Bytes>): boole
 }
 
 async function chainEntries({ store, chain, now, own }: SequencerOptions, log: Bytes, head: Head, waiting: readonly OutboxEntry[]): Promise<void> {
-  const terms = new Map(waiting.map(({ id }) => [hex(id), own.take(id)]))
+  const terms = new Map(waiting.map(({ id }) => [byteText(id), own.take(id)]))
   // What this process sealed is met here for the first time, so it is in no log yet.
-  const strange = waiting.filter(({ id }) => terms.get(hex(id)) === undefined)
+  const strange = waiting.filter(({ id }) => terms.get(byteText(id)) === undefined)
   const known = new Set<string>()
   for (let at = 0; at < strange.length; at += BATCH) {
-    for (const id of await store.known(strange.slice(at, at + BATCH).map((entry) => entry.id))) known.add(hex(id))
+    for (const id of await store.known(strange.slice(at, at + BATCH).map((entry) => entry.id))) known.add(byteText(id))
   }
   const stamp = Math.max(now(), head.stamp)
   const entries: LedgerEntry[] = []
   let { seq, link } = head
   for (const { id, sealed: waited } of waiting) {
-    const name = hex(id)
+    const name = byteText(id)
     if (known.has(name)) continue
     known.add(name)
     seq += 1
@@ -143,7 +144,7 @@ async function chainEntries({ store, chain, now, own }: SequencerOptions, log: B
   if (entries.length === 0) return
   await store.sequence(log, entries)
   for (const { seq: number, id } of entries) {
-    const found = terms.get(hex(id))
+    const found = terms.get(byteText(id))
     if (found !== undefined && head.terms.size < TERMS_KEPT_MAX) head.terms.set(number, found)
   }
   Object.assign(head, { seq, link, stamp })

@@ -29,10 +29,10 @@ export function slotOf(log: Uint8Array): string | null {
   return SLOT.test(slot) ? slot : null
 }
 
-/** Slots to try in turn: a numbered name is itself only, a bare one (`server`) its first 64 numbers, `cli` itself before them. */
+/** Slots to try in turn: a numbered name is itself only, a bare one its first 64 numbers (`server`, of whole machines of workers, 256), `cli` itself before them. */
 export function slotsFor(name: string): readonly string[] {
   if (name.includes('-')) return [name]
-  const numbered = Array.from({ length: 64 }, (_, index) => `${name}-${index + 1}`)
+  const numbered = Array.from({ length: name === 'server' ? 256 : 64 }, (_, index) => `${name}-${index + 1}`)
   return name === 'cli' ? ['cli', ...numbered] : numbered
 }
 

@@ -8,8 +8,11 @@ const STAMP_BYTES = 6
 
 export function stamped(time: number, sealed: Uint8Array): Bytes {
   const bytes = new Uint8Array(STAMP_BYTES + sealed.length)
-  new DataView(bytes.buffer).setUint16(0, Math.floor(time / 2 ** 32))
-  new DataView(bytes.buffer).setUint32(2, time >>> 0)
+  let rest = time
+  for (let at = STAMP_BYTES - 1; at >= 0; at--) {
+    bytes[at] = rest % 256
+    rest = Math.floor(rest / 256)
+  }
   bytes.set(sealed, STAMP_BYTES)
   return bytes
 }

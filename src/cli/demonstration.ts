@@ -4,7 +4,7 @@ import { generate } from '../../seed/generate.ts'
 import { load } from '../../seed/load.ts'
 import { sourceOf } from '../../seed/bundles.ts'
 import { type Config, loadConfig } from '../config.ts'
-import { orOneLine, type Running, startServing } from '../serve.ts'
+import { orOneLine, type Running, startServing, untilStopped } from '../serve.ts'
 import type { System } from '../system.ts'
 import { type Ask, castOf, type Fetched, type Persona, personas } from './personas.ts'
 
@@ -14,19 +14,11 @@ const TOKEN_MS = 24 * 3_600_000
 
 /** Loads, prints and then serves until SIGINT or SIGTERM. */
 export async function demo(print: (text: string) => void): Promise<void> {
-  const running = await orOneLine(async () => startServing(demoConfig(loadConfig())))
-  let closing = false
-  const stop = (): void => {
-    if (closing) return
-    closing = true
-    void running.close().then(() => process.exit(0))
-  }
-  process.once('SIGTERM', stop)
-  process.once('SIGINT', stop)
+  const { running, stopping } = await untilStopped(async () => startServing(demoConfig(loadConfig())))
   try {
     await orOneLine(() => show(running, print))
   } catch (error) {
-    if (!closing) throw error
+    if (!stopping()) throw error
   }
 }
 

@@ -4,6 +4,7 @@ import { openSystem, packagesOf, type System } from '../system.ts'
 import { auditCommand } from './audit.ts'
 import { keysCommand } from './keys.ts'
 import { packageCommand } from './package.ts'
+import { backupCommand, moveCommand, restoreCommand } from './store.ts'
 import { tokenCommand } from './token.ts'
 
 /** `npm run wardkeep -- COMMAND`: works on the local store and keys, beside a running server too. */
@@ -15,6 +16,9 @@ export async function program(argv: readonly string[]): Promise<void> {
     .addCommand(keysCommand({ open, print }))
     .addCommand(auditCommand(open, print))
     .addCommand(packageCommand({ packages: () => packagesOf(loadConfig()), print }))
+    .addCommand(backupCommand({ config: loadConfig, print }))
+    .addCommand(restoreCommand({ config: loadConfig, print }))
+    .addCommand(moveCommand({ config: loadConfig, print }))
   try {
     await root.parseAsync([...argv])
   } catch (error) {

@@ -41,6 +41,17 @@ export async function makeRoot(place: RootPlace, name: RootName): Promise<{ read
   return { secret: plain, document: joined([FORMAT_BYTE, checkValue(plain), wrapped]) }
 }
 
+/** Whether a store has keys already: opening its key ring would make them. */
+export async function holdsKeys(documents: { document: KeyDocuments['get'] }, tenant: string): Promise<boolean> {
+  return await documents.document(rootDocument(tenant, 'index')) !== undefined
+}
+
+/** False where the KEK was rotated since the store wrapped its keys: the store is older than its keys. */
+export async function isUnderNewestKek(place: RootPlace): Promise<boolean> {
+  const document = await place.documents.get(rootDocument(place.tenant, 'branch'))
+  return document !== undefined && asked(place.provider.isNewest(wrappedOf(document.sealed)))
+}
+
 /** Unwraps a root key through the provider; undefined when its document is absent. The caller overwrites it after use. */
 export async function readRoot(place: RootPlace, name: RootName): Promise<Bytes | undefined> {
   const document = await place.documents.get(rootDocument(place.tenant, name))

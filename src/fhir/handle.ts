@@ -89,7 +89,7 @@ async function attempts(session: Session, request: FhirRequest, run: Run, record
       throw error
     }
     const disclosed = guarded.disclosed()
-    if (staged.clean) {
+    if (staged.clean()) {
       if (recordReads) await context.ledger.append(accessRecord(input(response.status)))
       return { response, disclosed }
     }

@@ -3,7 +3,7 @@ import type { Exchange, HttpConfig, Step } from './exchange.ts'
 import { isPublicPage } from './public-pages.ts'
 
 const EXPOSED = 'ETag, Location, Content-Location, Last-Modified, X-Request-Id, X-Correlation-Id, RateLimit, RateLimit-Policy, Retry-After, WWW-Authenticate'
-const METHODS = 'GET, HEAD, POST, PUT, DELETE'
+const METHODS = 'GET, HEAD, POST, PUT, PATCH, DELETE'
 const REQUESTED = 'Authorization, Content-Type, Accept, If-Match, If-None-Match, If-None-Exist, If-Modified-Since, Prefer, X-Request-Id, X-Security-Context'
 const MAX_AGE_SECONDS = 600
 

@@ -54,7 +54,16 @@ export interface Refusal {
   readonly status: number
 }
 
+/** Counts of requests among the processes behind one address; a limiter has a name. */
+export interface SharedHits {
+  report(limiter: string, hits: ReadonlyMap<string, number>): void
+  /** `take` is called with what the others counted. */
+  heard(limiter: string, take: (hits: readonly (readonly [key: string, count: number])[]) => void): void
+}
+
 export interface ServerOptions {
+  /** Of a server among several. */
+  readonly hits?: SharedHits
   readonly config: HttpConfig
   /** Resource types that have routes. */
   readonly types: ReadonlySet<string>

@@ -25,13 +25,18 @@ export interface LogOptions {
   readonly level: string
   /** Where lines go; default stdout, buffered. */
   readonly destination?: { write(line: string): void }
+  /** Other processes write to the same stdout. */
+  readonly shared?: boolean
 }
 
-const BUFFER_BYTES = 4_096
+/** A write to the file system costs as much as the lines of a dozen requests. */
+const BUFFER = { minLength: 12_288 }
+/** Of several processes at one pipe, writes of at most 4,096 bytes, in whole lines, do not mix (PIPE_BUF). */
+const SHARED_BUFFER = { minLength: 3_072, maxWrite: 4_096 }
 const FLUSH_MS = 1_000
 
 export function openLog(options: LogOptions): Log {
-  const buffered = options.destination === undefined ? pino.destination({ dest: 1, sync: false, minLength: BUFFER_BYTES, periodicFlush: FLUSH_MS }) : undefined
+  const buffered = options.destination === undefined ? pino.destination({ dest: 1, sync: false, ...(options.shared === true ? SHARED_BUFFER : BUFFER), periodicFlush: FLUSH_MS }) : undefined
   const logger = pino({ level: options.level, base: null, messageKey: 'text' }, options.destination ?? buffered)
   return {
     request: ({ interaction, type, status, ms, id }) => logger.info({ interaction, type, status, ms: Math.round(ms * 100) / 100, id }),

@@ -28,8 +28,9 @@ export interface RunningServer {
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const { config, log } = options
   let draining = false
-  const byAddress = openLimiter({ limit: config.rateLimitPerMinute, keyOf: addressKeys() })
-  const byClient = openLimiter({ limit: config.rateLimitPerMinute, keyOf: clientKey })
+  const limit = { limit: config.rateLimitPerMinute, ...(options.hits === undefined ? {} : { hits: options.hits }) }
+  const byAddress = openLimiter({ ...limit, name: 'address', keyOf: addressKeys() })
+  const byClient = openLimiter({ ...limit, name: 'client', keyOf: clientKey })
   const steps: readonly Step[] = [
     boundTarget(config),                                       // 414
     health,                                                    // /health
@@ -98,7 +99,7 @@ async function inXml(exchange: Exchange, reply: FhirResponse, options: AnswerOpt
     return reply
   } catch (error) {
     options.log.fault(exchange.id, error)
-    const failed = replyToError(undefined, exchange.id, options.unavailable)
+    const failed = replyToError(error, exchange.id, options.unavailable)
     exchange.xml = await xmlBody(exchange, failed, undefined)
     return failed
   }

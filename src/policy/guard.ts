@@ -16,7 +16,7 @@ import { includer } from './guarded-include.ts'
 import { lister } from './guarded-lists.ts'
 import { searcher } from './guarded-search.ts'
 import { equal } from './json-parts.ts'
-import { type GuardContext, type Lens, lens, type Reporting } from './lens.ts'
+import { type GuardContext, type Lens, lens } from './lens.ts'
 import { isSubsetted, untagged } from './mask.ts'
 import type { Policy } from './policy.ts'
 
@@ -24,12 +24,12 @@ export type { GuardContext } from './lens.ts'
 
 export function guard(store: StagedStore, policy: Policy, context: GuardContext): GuardedStore {
   const disclosed: Row[] = []
-  const reporting: Reporting = { reports: null }
-  const eyes = lens(policy, context, reporting)
+  const eyes = lens(policy, context)
   const reveal = (seen: Seen): Seen => {
     disclosed.push(seen.row)
     return seen
   }
+  const { searching, including, listing, writing } = parts(store, policy, eyes, context, reveal)
   /** A version is there iff the caller may see the current one (of a deleted row: its last content). */
   const current = async (ref: Ref): Promise<Seen | undefined> => {
     eyes.require(ref.type, 'r')
@@ -52,21 +52,28 @@ export function guard(store: StagedStore, policy: Policy, context: GuardContext)
       return seen === undefined ? undefined : reveal(seen)
     },
     async history(of, ask) {
-      const listing = await versionsOf(of, ask)
-      if (listing === undefined) return undefined
-      const rows = listing.found.map(({ row }) => reveal(eyes.look(row, 'r')!))
-      return { rows, next: listing.more ? listing.found.at(-1)!.position : null }
+      const listed = await versionsOf(of, ask)
+      if (listed === undefined) return undefined
+      const rows = listed.found.map(({ row }) => reveal(eyes.look(row, 'r')!))
+      return { rows, next: listed.more ? listed.found.at(-1)!.position : null }
     },
-    ...searcher(store, eyes, context, reveal),
-    ...includer(store, eyes, context, reveal),
-    ...lister(store, eyes, context, reveal),
-    ...writer(store, policy, eyes, context, reveal),
+    search: (ask) => searching().search(ask),
+    searchAll: (asks) => searching().searchAll(asks),
+    sorted: (ask) => searching().sorted(ask),
+    count: (ask, max) => searching().count(ask, max),
+    resolve: (type, filter) => searching().resolve(type, filter),
+    requireIncludes: (type, includes) => including().requireIncludes(type, includes),
+    included: (page, includes) => including().included(page, includes),
+    ofPatient: (ask) => listing().ofPatient(ask),
+    readAll: (refs, keep) => listing().readAll(refs, keep),
+    choose: (ask, among) => listing().choose(ask, among),
+    create: (resource, id) => writing().create(resource, id),
+    update: (resource, ifMatch) => writing().update(resource, ifMatch),
+    patch: (ref, ifMatch, change) => writing().patch(ref, ifMatch, change),
+    remove: (ref, ifMatch) => writing().remove(ref, ifMatch),
     lock: (criteria) => store.lock(criteria),
-    explained() {
-      if (!policy.explain) throw fault(403, 'forbidden', "The parameter '_explain' is refused to this role")
-      return (reporting.reports ??= [])
-    },
-    disclosed: () => (disclosed.length < 2 ? disclosed : [...new Map(disclosed.map((row) => [`${refText(row)}/${row.version}`, row])).values()])
+    explained: eyes.explained,
+    disclosed: () => distinct(disclosed)
   }
   return self as GuardedStore
 
@@ -84,6 +91,25 @@ export function guard(store: StagedStore, policy: Policy, context: GuardContext)
     if (types.length === 0) throw fault(403, 'forbidden', 'Neither scope nor role allows this interaction on any type')
     return systemVersions(store, judge, types, ask)
   }
+}
+
+/** Each version once. */
+const distinct = (rows: readonly Row[]): readonly Row[] =>
+  rows.length < 2 ? [...rows] : [...new Map(rows.map((row) => [`${refText(row)}/${row.version}`, row])).values()]
+
+/** A request needs one of these, and a plain read none: each is made when it is first asked for. */
+function parts(store: StagedStore, policy: Policy, eyes: Lens, context: GuardContext, reveal: (seen: Seen) => Seen) {
+  return {
+    searching: once(() => searcher(store, eyes, context, reveal)),
+    including: once(() => includer(store, eyes, context, reveal)),
+    listing: once(() => lister(store, eyes, context, reveal)),
+    writing: once(() => writer(store, policy, eyes, context, reveal))
+  }
+}
+
+function once<T>(make: () => T): () => T {
+  let made: T | undefined
+  return () => (made ??= make())
 }
 
 /** What every write of this caller passes before it is staged. */

@@ -54,7 +54,7 @@ export function searcher(store: StagedStore, eyes: Lens, context: GuardContext, 
       const page = back ? all.slice(0, limit).toReversed() : all.slice(0, limit)
       const [first, last] = [page[0]?.position ?? null, page.at(-1)?.position ?? null]
       // What is staged has no place yet that a later request could go on from.
-      const next = back || more ? (store.clean ? last : NO_POSITION) : null
+      const next = back || more ? (store.clean() ? last : NO_POSITION) : null
       return { rows: page.map(({ row }) => reveal(shown(row))), next, previous: back ? (more ? first : null) : after === null ? null : first }
     },
     async sorted(ask) {

@@ -25,9 +25,6 @@ export interface GuardContext {
 
 export type Lens = ReturnType<typeof lens>
 
-/** What has been reported of searches; null: nobody asked. */
-export interface Reporting { reports: FindReport[] | null }
-
 /** Bytes of a row that are walked through in the time of one comparison, for each clause. */
 const BYTES_WALKED = 64
 
@@ -35,7 +32,9 @@ const BYTES_WALKED = 64
 export type FilterAsk = Pick<SearchAsk, 'type' | 'filter' | 'codes' | 'order' | 'after' | 'limit'>
 
 /** What this caller may see of a row, and of which rows. */
-export function lens(policy: Policy, context: GuardContext, reporting: Reporting = { reports: null }) {
+export function lens(policy: Policy, context: GuardContext) {
+  /** Null: nobody asked. */
+  let reports: FindReport[] | null = null
   const matchContext = { base: context.base }
   const grantsOf = (row: Row, right: Right): readonly Grant[] =>
     grantsFor(policy.forType(row.type).rights[right], row, (filter) => matches(filter, row.resource(), matchContext))
@@ -77,10 +76,13 @@ export function lens(policy: Policy, context: GuardContext, reporting: Reporting
       return ask.filter.kind === 'all' || matches(ask.filter, shown.resource(), { ...matchContext, updated: row.updated, work })
     }
     const filter = and([ask.filter, or(grants.map((grant) => grant.filter))])
-    const { reports } = reporting
     const { type, order, after, limit } = ask
     const found: FindAsk = { type, reach: reachOf(grants), filter, accept, order, after, limit, scanRecordsMax: context.scanRecordsMax }
-    return reports === null ? found : { ...found, report: (report) => void reports.push(report) }
+    return reports === null ? found : { ...found, report: (report) => void reports?.push(report) }
   }
-  return { look, require, has, searching, findAsk, grantsOf, seen }
+  const explained = (): readonly FindReport[] => {
+    if (!policy.explain) throw fault(403, 'forbidden', "The parameter '_explain' is refused to this role")
+    return (reports ??= [])
+  }
+  return { explained, look, require, has, searching, findAsk, grantsOf, seen }
 }

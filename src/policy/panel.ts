@@ -12,6 +12,8 @@ export interface Panel {
   panel(fhirUser: string): Promise<readonly string[]>
   /** Tell it of every written resource (of a delete, its last content) once the write is durable. */
   touched(type: string, resource: Resource): void
+  /** Somebody's panel is kept. */
+  watching(): boolean
   /** Another thread may have written anything: all is read again when it is next asked for. */
   forget(): void
 }
@@ -49,6 +51,7 @@ export function makePanel(store: ResourceStore, now: () => number, options: Pane
         if (named.has(fhirUser) || entry.loading || patients.some((patient) => entry.members.has(patient))) entry.stale = true
       }
     },
+    watching: () => entries.size > 0,
     forget: () => {
       for (const entry of entries.values()) entry.stale = true
     }
@@ -111,6 +114,9 @@ const SOURCES: readonly Source[] = [
     where: (now) => `date=ge${iso(now - 90 * DAY)}&date=le${iso(now)}&status:not=entered-in-error&status:not=cancelled`
   }
 ]
+
+/** Types whose writes may change a panel. */
+export const PANEL_SOURCES: readonly string[] = SOURCES.map(({ type }) => type)
 
 function namesUser(source: Source, { type, id }: User): Filter {
   const param = searchParam(source.type, source.code)

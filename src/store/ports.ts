@@ -1,14 +1,13 @@
 import type { Bytes, Ref, Resource } from '../model/resource.ts'
 import type { Filter, Include, Plan, SortKey } from '../search/query.ts'
 import type { SortPlace } from '../search/sort.ts'
+import type { LedgerEntry } from './ports/ledger.ts'
 import type { Key, OutboxEntry, Position, Term } from './ports/records.ts'
 
+export * from './ports/ledger.ts'
 export * from './ports/records.ts'
 
 /* ---------- LedgerStore: the audit log's own durable place, beside the records. ---------- */
-
-/** A sequenced entry. `link` = HMAC over the previous link, seq and the sealed bytes (audit/chain.ts makes and checks it). */
-export interface LedgerEntry { readonly seq: number; readonly id: Bytes; readonly sealed: Bytes; readonly link: Bytes }
 
 export interface LedgerStore {
   /** Durable when it resolves (fsync, group commit). Entries are unsequenced until `sequence`. */

@@ -20,7 +20,7 @@ export interface StagedStore extends Omit<ResourceStore, 'commit' | 'patientsOf'
   /** What the staged rows replace. */
   replacedRows(): readonly Row[]
   /** Nothing was staged: there is nothing to commit. */
-  readonly clean: boolean
+  clean(): boolean
   finish(audit: ResourceCommit['audit'], move: boolean): ReturnType<ResourceStore['commit']>
 }
 
@@ -79,9 +79,7 @@ export function stagedStore(store: ResourceStore, now: number, base: string): St
     isStaged: (ref) => writes.has(refText(ref)),
     stagedRows: () => [...writes.values()].map(({ row }) => row),
     replacedRows: () => [...writes.values()].flatMap(({ replaced }) => replaced ?? []),
-    get clean() {
-      return writes.size === 0
-    },
+    clean: () => writes.size === 0,
     async finish(audit, move) {
       const first = new Map(reads.toReversed().map((read) => [refText(read.ref), read]))
       const expect = [...first].filter(([key]) => !writes.has(key)).map(([, read]) => read)

@@ -74,6 +74,10 @@ export class FarProvider implements KekProvider {
     return this.wrap(await this.unwrap(wrapped, context), context)
   }
 
+  async isNewest(wrapped: Uint8Array) {
+    return wrapped[0] === this.#version
+  }
+
   async rotate() {
     this.#reach()
     this.#version++

@@ -1,6 +1,6 @@
 /**
  * Which of HL7's R4 examples are refused, by the text of the first issue. Each was looked at: the fault is the example's, but for the one
- * group that says otherwise.
+ * group that says otherwise. FAULTS says it in words; docs/CONFORMANCE.md lists both.
  */
 export const REFUSED_EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   // A canonical that is not an absolute URL.
@@ -52,8 +52,24 @@ export const REFUSED_EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   'This is not a valid reference': [
     'ImplementationGuide-fhir.json', 'ig-r4.json'
   ],
+  // A fullUrl of another resource than the one beside it.
+  'fullUrl: The fullUrl agrees with the type and the id of the resource': [
+    'Bundle-10bb101f-a121-4264-a920-67be9cb82c74.json', 'Bundle-3a0707d3-549e-4467-b8b8-5a2ab3800efe.json', 'Bundle-lri-example.json'
+  ],
   // Items without linkId.
   'A required element is missing': [
     'Questionnaire-qs1.json'
   ]
+}
+
+/** Each fault in words, with where R4 says so. */
+export const FAULTS: Readonly<Record<keyof typeof REFUSED_EXAMPLES, string>> = {
+  'This is not a valid canonical': 'A canonical is an absolute URL or a fragment; these name resources by relative references (https://hl7.org/fhir/R4/datatypes.html#canonical)',
+  'txt-2: the narrative has no content': 'The div of the narrative is empty (https://hl7.org/fhir/R4/narrative.html#xhtml)',
+  'The code is not in http://hl7.org/fhir/ValueSet/mimetypes': 'A MIME type with a space outside quotes (RFC 2045)',
+  'txt-1: the narrative has a style that loads or runs something': 'Stricter than R4: a style with `url()` is refused, since clients put the div into pages',
+  'A reference to this type of resource is not allowed here': 'The element does not allow references to that type',
+  'This is not a valid reference': 'The id in a reference has more than 64 characters (https://hl7.org/fhir/R4/datatypes.html#id)',
+  'fullUrl: The fullUrl agrees with the type and the id of the resource': 'The fullUrl SHALL NOT disagree with the id in the resource (https://hl7.org/fhir/R4/bundle-definitions.html#Bundle.entry.fullUrl)',
+  'A required element is missing': 'Items of a Questionnaire without linkId'
 }

@@ -165,10 +165,12 @@ describe('XML that is refused', () => {
   test('nesting that JSON would refuse too, to the level; and deep narrative does not cost quadratic time', () => {
     const nested = (levels: number): string => wrap(`${'<item><item>'.repeat(levels)}${'</item></item>'.repeat(levels)}`, 'Questionnaire')
     expect([faultOf(nested(24)), faultOf(nested(25))]).toEqual(['taken', '400 structure The body is nested deeper than 100 levels @'])
-    const started = performance.now()
+    const started = process.cpuUsage()
     expect(faultOf(wrap(`<text><status value="generated"/><div xmlns="http://www.w3.org/1999/xhtml">${'<b>'.repeat(500_000)}`))).toContain('nested deeper')
     expect(faultOf(`<!DOCTYPE x [${'<!ENTITY a "b">'.repeat(100_000)}]>${wrap('')}`)).toMatch(/document type/)
     expect(faultOf(`<Patient xmlns="http://hl7.org/fhir" ${Array.from({ length: 50_000 }, (_, n) => `xmlns:a${n}="urn:${n}"`).join(' ')}/>`)).toBe('taken')
-    expect(performance.now() - started).toBeLessThan(5_000)
+    // Time of this process alone: a busy machine is no fault of the reader.
+    const { user, system } = process.cpuUsage(started)
+    expect((user + system) / 1000).toBeLessThan(5_000)
   })
 })

@@ -41,15 +41,14 @@ async function raiseUntil(store: RecordStore, end: Promise<unknown>): Promise<nu
 }
 
 describe('the files of the sqlite store', () => {
-  it('are readable by their owner only: database, WAL, shared memory, backup', async () => {
+  it('are readable by their owner only: database, WAL, shared memory', async () => {
     const store = await openSqliteStore({ path, now })
     await must(store, { puts: [put('a')] })
-    await store.backup(join(folder, 'data', 'backup.db'))
     const files = readdirSync(join(folder, 'data'))
-    expect(files.sort()).toEqual(['backup.db', 'store.db', 'store.db-shm', 'store.db-wal'])
+    expect(files.sort()).toEqual(['store.db', 'store.db-shm', 'store.db-wal'])
     for (const file of files) expect([file, statSync(join(folder, 'data', file)).mode & 0o777]).toEqual([file, 0o600])
     await store.close()
-    expect(readdirSync(join(folder, 'data')).sort()).toEqual(['backup.db', 'store.db'])
+    expect(readdirSync(join(folder, 'data')).sort()).toEqual(['store.db'])
   })
 
   it('hold nothing of an erased record or a removed document once the commit is answered', async () => {
@@ -107,26 +106,6 @@ describe('the files of the sqlite store', () => {
     time += 24 * 3_600_000
     await store.health()
     expect([rows('document'), rows('done')]).toEqual([1, 0])
-    await store.close()
-  })
-
-  it('are copied whole by a backup while commits go on, and never over another file', async () => {
-    const store = await openSqliteStore({ path, now })
-    const target = join(folder, 'backup.db')
-    let writing = true
-    const pairs = (async () => {
-      for (let i = 0; writing; i++) await must(store, { puts: [put(`a${i}`, { terms: ['a'] }), put(`b${i}`, { terms: ['b'] })] })
-    })()
-    await new Promise((resolve) => { setTimeout(resolve, 100) })
-    await store.backup(target)
-    writing = false
-    await pairs
-    const copy = await openSqliteStore({ path: target, now })
-    const count = async (term: string): Promise<number> => (await copy.count(query([[term]]), 10_000)).count
-    expect(await count('a')).toBeGreaterThan(0)
-    expect(await count('a')).toBe(await count('b'))
-    await copy.close()
-    await expect(store.backup(target)).rejects.toBeInstanceOf(StoreUnavailable)
     await store.close()
   })
 })

@@ -40,6 +40,7 @@ export function openFileProvider(dir: string): FileProvider {
       plain.fill(0)
       return again
     },
+    isNewest: async (wrapped) => newest(dir).id === kekId(wrapped),
     async rotate() {
       addKek(dir, newest(dir).version + 1)
     },
@@ -124,9 +125,9 @@ function sealed(kek: Kek, plain: Uint8Array, context: readonly string[]): Bytes 
 
 function opened(dir: string, wrapped: Uint8Array, context: readonly string[]): Bytes {
   const start = 1 + ID_BYTES
+  const id = kekId(wrapped)
   const whole = wrapped[0] === FORMAT && wrapped.length >= start + AES_GCM.nonceBytes + TAG_BYTES
   if (!whole) throw new KeysBroken('Not a wrapped key of this provider')
-  const id = Buffer.from(wrapped.subarray(1, start)).toString('hex')
   const name = readFolder(dir).find((file) => FILE_NAME.exec(file)?.[2] === id)
   if (name === undefined) throw new KeysBroken('The key folder does not hold the key that this store was sealed with')
   const body = start + AES_GCM.nonceBytes
@@ -136,6 +137,8 @@ function opened(dir: string, wrapped: Uint8Array, context: readonly string[]): B
   plain.fill(0)
   return out
 }
+
+const kekId = (wrapped: Uint8Array): string => Buffer.from(wrapped.subarray(1, 1 + ID_BYTES)).toString('hex')
 
 const additional = (id: string, context: readonly string[]): Bytes => utf8(lengthPrefixed(['wardkeep-kek', String(FORMAT), id, ...context]))
 

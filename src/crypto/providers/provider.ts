@@ -12,6 +12,8 @@ export interface KekProvider {
   unwrap(wrapped: Uint8Array, context: readonly string[]): Promise<Bytes>
   /** The same key under the newest KEK. */
   rewrap(wrapped: Uint8Array, context: readonly string[]): Promise<Bytes>
+  /** Whether it was wrapped under the newest KEK. */
+  isNewest(wrapped: Uint8Array): Promise<boolean>
   /** Makes a new KEK the newest one; earlier ones still unwrap. */
   rotate(): Promise<void>
   health(): Promise<void>

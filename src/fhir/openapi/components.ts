@@ -63,7 +63,7 @@ function bodyOf(type: string): { readonly required: boolean; readonly content: u
 }
 
 const resourceResponse = (type: string): unknown => ({
-  description: type === 'Resource' ? 'A resource' : `A ${type}, or an OperationOutcome where Prefer asks for one`,
+  description: type === 'Resource' ? 'A resource' : `A ${type}; to a write an OperationOutcome or nothing, where Prefer asks for it`,
   headers: Object.fromEntries(['ETag', 'Last-Modified', 'Location'].map((name) => [name, { $ref: `#/components/headers/${name}` }])),
   content: type === 'Binary' ? { ...content('Resource'), '*/*': {} } : content('Resource')
 })
@@ -83,7 +83,13 @@ function queryParameters(): Readonly<Record<string, unknown>> {
     ['_since', 'Instant: what changed at or after it'], ['_at', 'Date or time: what was current then'], ['_page', 'Sealed place of a page; comes in links only'], ['_type', 'Resource types, separated by commas'],
     ...resultParameters.map((name) => [name, 'https://hl7.org/fhir/R4/search.html#return'] as const)
   ]
-  return Object.fromEntries(rows.map(([name, description]) => [name, { name, in: 'query', ...text(description) }]))
+  return Object.fromEntries(rows.map(([name, description]) => [name, { name, in: 'query', ...text(description), ...(VALUES[name] === undefined ? {} : { schema: { enum: VALUES[name] } }) }]))
+}
+
+/** Parameters with a closed list of values. */
+const VALUES: Readonly<Record<string, readonly string[]>> = {
+  _format: formats.flatMap(({ type, short }) => (short === null ? [type] : [short, type])), _pretty: ['true', 'false'],
+  _summary: ['true', 'text', 'data', 'count', 'false'], _total: ['none', 'estimate', 'accurate']
 }
 
 function searchComponents(): Readonly<Record<string, unknown>> {

@@ -5,7 +5,7 @@ import { compartment, isCompartment } from '../../search/compartment-search.ts'
 import { resultParameters } from '../../search/result-parameters.ts'
 import type { CapabilityOptions } from '../capabilities.ts'
 import { operations } from '../operations/index.ts'
-import type { OperationDefinition } from '../operations/operation.ts'
+import { isComplex, type OperationDefinition } from '../operations/operation.ts'
 import { interactionsDefault, routes } from '../routes.ts'
 import { answered, components, parameterName, ref } from './components.ts'
 
@@ -113,7 +113,7 @@ function operationOf(interaction: Interaction, type: string | null, method: stri
 
 function named({ code, parameters: known, searches: takesSearch, definition }: OperationDefinition, place: string, method: string): unknown {
   const type = place.split('/')[1] ?? null
-  const own = known.filter((parameter) => parameter.type !== 'Meta' && parameter.type !== 'Resource')
+  const own = known.filter((parameter) => !isComplex(parameter.type))
   const query = method === 'POST' ? [] : takesSearch === true && type !== null ? answered(type).map(parameterName) : []
   const given = method === 'POST' ? [] : own.map(({ name, min, max }) => ({ name, in: 'query', required: min === 1, ...(max === '*' ? { explode: true, schema: { type: 'array', items: { type: 'string' } } } : { schema: { type: 'string' } }) }))
   const found = [...[...query, ...FORM].map((name) => ref('parameters', name)), ...given]

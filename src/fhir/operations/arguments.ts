@@ -4,10 +4,11 @@ import { fault, type FhirError } from '../../model/errors.ts'
 import type { FhirRequest } from '../../model/interaction.ts'
 import { ID_PATTERN } from '../../model/resource.ts'
 import { dateRange } from '../../search/types/date-text.ts'
+import { splitUnescaped } from '../../search/types/text.ts'
 import { parseToken } from '../../search/types/token.ts'
 import { valueIn } from '../body.ts'
 import { validateResource } from '../validate/validate.ts'
-import type { Arguments, OperationDefinition, OperationParameter, ParameterType } from './operation.ts'
+import { type Arguments, type ComplexType, isComplex, type OperationDefinition, type OperationParameter, type ParameterType } from './operation.ts'
 
 /** FhirError 400 that names what is unknown, malformed, missing or given too often. */
 export function argumentsOf(request: FhirRequest, definition: OperationDefinition, jsonDepthMax: number): Arguments {
@@ -63,14 +64,14 @@ class Taken {
       this.#search.push([name, text])
       return
     }
-    if (COMPLEX.has(parameter.type) || !FORMS[parameter.type as Primitive](text)) throw malformed(name)
+    if (isComplex(parameter.type) || !FORMS[parameter.type](text)) throw malformed(name)
     this.#add(parameter, text)
   }
 
   value(name: string, value: unknown, type: string): void {
     const parameter = this.#known(name)
     if (parameter?.type === 'token' && type === 'Coding' && isObject(value)) return this.text(name, tokenOf(value))
-    if (parameter === null || !COMPLEX.has(parameter.type) || parameter.type !== type || !isObject(value)) throw malformed(name)
+    if (parameter === null || !isComplex(parameter.type) || parameter.type !== type || !isObject(value)) throw malformed(name)
     this.#add(parameter, value)
   }
 
@@ -108,13 +109,12 @@ const tokenOf = ({ system, code }: JsonObject): string => [system ?? '', code ??
 type JsonObject = Readonly<Record<string, unknown>>
 const isObject = (value: unknown): value is JsonObject => typeof value === 'object' && value !== null && !Array.isArray(value)
 
-type Primitive = Exclude<ParameterType, 'Meta' | 'Coding' | 'CodeableConcept' | 'Resource'>
-const COMPLEX: ReadonlySet<string> = new Set(['Meta', 'Coding', 'CodeableConcept', 'Resource'])
+type Primitive = Exclude<ParameterType, ComplexType>
 const isText = (text: string): boolean => text !== ''
 const isDate = (text: string): boolean => dateRange(text) !== null
 
 const FORMS: Readonly<Record<Primitive, (text: string) => boolean>> = {
-  string: isText, id: (text) => ID_PATTERN.test(text), token: (text) => parseToken(text) !== null, code: isText, uri: isText, canonical: isText, boolean: (text) => text === 'true' || text === 'false',
+  string: isText, id: (text) => ID_PATTERN.test(text), token: (text) => splitUnescaped(text, ',').every((each) => parseToken(each) !== null), code: isText, uri: isText, canonical: isText, boolean: (text) => text === 'true' || text === 'false',
   integer: (text) => /^-?\d{1,9}$/.test(text), positiveInt: (text) => /^[1-9]\d{0,8}$/.test(text),
   date: (text) => isDate(text) && !text.includes('T'), dateTime: isDate,
   instant: (text) => isDate(text) && /T.*(Z|[+-]\d\d:\d\d)$/.test(text)

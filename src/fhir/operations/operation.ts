@@ -7,6 +7,12 @@ export type Level = 'system' | 'type' | 'instance'
 /** Types of parameters: FHIR primitives, and `token` (`system|code`, a Coding in Parameters), come as text in a query or as a value in Parameters, the others only in Parameters. */
 export type ParameterType = 'string' | 'id' | 'token' | 'code' | 'uri' | 'canonical' | 'boolean' | 'integer' | 'positiveInt' | 'date' | 'dateTime' | 'instant' | 'Meta' | 'Coding' | 'CodeableConcept' | 'Resource'
 
+/** Those that a query cannot hold. */
+export const isComplex = (type: ParameterType): type is ComplexType => (COMPLEX as readonly string[]).includes(type)
+
+export type ComplexType = (typeof COMPLEX)[number]
+const COMPLEX = ['Meta', 'Coding', 'CodeableConcept', 'Resource'] as const satisfies readonly ParameterType[]
+
 export interface OperationParameter {
   readonly name: string
   readonly type: ParameterType

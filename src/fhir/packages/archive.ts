@@ -5,13 +5,15 @@ import { Parser, type ReadEntry } from 'tar'
 /** Bytes of an archive. */
 export const ARCHIVE_BYTES_MAX = 32 * 1024 * 1024
 /** Bytes of all that an archive inflates to. */
-export const INFLATED_BYTES_MAX = 512 * 1024 * 1024
+export const INFLATED_BYTES_MAX = 256 * 1024 * 1024
 /** Entries of an archive. */
 export const FILES_MAX = 20_000
 
 /** The files of the `package` folder itself that `wanted` takes, by name. Throws an Error of one line for what no package should hold. */
 export function filesOf(archive: Uint8Array, wanted: (name: string) => boolean): ReadonlyMap<string, Buffer> {
   if (archive.length > ARCHIVE_BYTES_MAX) throw new Error(`the package is larger than ${ARCHIVE_BYTES_MAX} bytes`)
+  // The bytes are inflated here, to a bound, before the archive is looked at.
+  const tar = inflated(archive)
   const files = new Map<string, Buffer>()
   let refused: string | null = null
   let entries = 0
@@ -33,8 +35,7 @@ export function filesOf(archive: Uint8Array, wanted: (name: string) => boolean):
   let broken = false
   parser.on('error', () => (broken = true))
   try {
-    // The bytes are inflated here, to a bound, before the archive is looked at.
-    parser.end(inflated(archive))
+    parser.end(tar)
   } catch {
     broken = true
   }

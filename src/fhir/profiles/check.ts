@@ -58,7 +58,7 @@ class Check {
     if (value === undefined || this.issues.length >= ISSUES_MAX) return
     this.#value(node, value, path)
     for (const constraint of node.constraints) {
-      if (isKept(constraint, node.path, value, this.#resource) === false) this.#add(constraint.severity === 'error' ? 'error' : 'warning', 'invariant', `${constraint.key}: ${constraint.human}`, path)
+      if (isKept(constraint, node.path + (item.type ?? ''), value, this.#resource) === false) this.#add(constraint.severity === 'error' ? 'error' : 'warning', 'invariant', `${constraint.key}: ${constraint.human}`, path)
     }
     if (!isObject(value)) return
     for (const child of node.children) this.#children(child, value, path)

@@ -4,7 +4,7 @@ import r4 from 'fhirpath/fhir-context/r4'
 import type { Constraint } from '../validate/element-definition.ts'
 import type { Json } from '../validate/walk.ts'
 
-/** True: kept. Null: the rule cannot be evaluated here, such as one that follows references. */
+/** `path`: as R4 names the element, of a choice by its JSON key. True: kept. Null: the rule cannot be evaluated here, such as one that follows references. */
 export function isKept(constraint: Constraint, path: string, value: unknown, resource: Json): boolean | null {
   const test = testOf(constraint, path)
   if (test === null) return null
@@ -19,11 +19,14 @@ export function isKept(constraint: Constraint, path: string, value: unknown, res
 
 type Test = (value: unknown, resource: Json) => readonly unknown[]
 
-const compiled = new WeakMap<Constraint, Test | null>()
+/** By path: that of a choice names the type. */
+const compiled = new WeakMap<Constraint, Map<string, Test | null>>()
 
 function testOf(constraint: Constraint, path: string): Test | null {
-  let test = compiled.get(constraint)
-  if (test === undefined) compiled.set(constraint, (test = compile(constraint.expression, path)))
+  let byPath = compiled.get(constraint)
+  if (byPath === undefined) compiled.set(constraint, (byPath = new Map()))
+  let test = byPath.get(path)
+  if (test === undefined) byPath.set(path, (test = compile(constraint.expression, path)))
   return test
 }
 

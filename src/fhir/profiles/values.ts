@@ -7,7 +7,7 @@ export interface Item {
   readonly value: unknown
   /** Of a choice: the type that its key names. */
   readonly type: string | null
-  /** Step of the path: `value`, `category[1]`. */
+  /** Step of the path: `valueQuantity`, `category[1]`. */
   readonly step: string
 }
 
@@ -17,7 +17,7 @@ export function itemsOf(parent: Json, name: string): readonly Item[] {
   const stem = name.slice(0, -3)
   const keys = new Set(Object.keys(parent).map((key) => (key.startsWith('_') ? key.slice(1) : key)))
   const typed = [...keys].filter((key) => key.startsWith(stem) && /^[A-Z]/.test(key.slice(stem.length)))
-  return typed.flatMap((key) => itemsAt(parent, key, stem, key.slice(stem.length)))
+  return typed.flatMap((key) => itemsAt(parent, key, key, key.slice(stem.length)))
 }
 
 function itemsAt(parent: Json, key: string, step: string, type: string | null): readonly Item[] {

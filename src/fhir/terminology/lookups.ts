@@ -13,13 +13,11 @@ import { visibleLibrary } from './visible.ts'
 /** Empty where no parameter has such a modifier, wherever in a chain; most searches cost nothing here. */
 export async function lookupsFor(exchange: Exchange, given: PageLink['params']): Promise<{ readonly lookups?: Lookups }> {
   const params = given.flatMap((pair) => (pair[0] === '_filter' ? terminologyIn(pair[1], exchange.site.bounds) : [pair]))
-  const valueSetUrls = params.filter(([name]) => /:(?:not-)?in$/.test(name)).flatMap(([, text]) => valuesOf(text))
-  const codeSystemUrls = params.filter(([name]) => /:(?:above|below)$/.test(name)).flatMap(([, text]) => splitUnescaped(text, ',').map((value) => splitUnescaped(value, '|')))
+  const [sets, branches] = [params.filter(([name]) => /:(?:not-)?in$/.test(name)), params.filter(([name]) => /:(?:above|below)$/.test(name))]
+  if (sets.length + branches.length === 0) return {}
+  const valueSetUrls = sets.flatMap(([, text]) => valuesOf(text))
+  const codeSystemUrls = branches.flatMap(([, text]) => splitUnescaped(text, ',').map((value) => splitUnescaped(value, '|')))
     .flatMap((parts) => (parts.length === 2 ? [unescapeValue(parts[0]!)] : [])).filter((url) => url !== '')
-  if (valueSetUrls.length === 0 && codeSystemUrls.length === 0) return {}
-  const { orValuesMax } = exchange.site.bounds
-  // The parser refuses more by name; until then nothing is fetched for them.
-  if (valueSetUrls.length > orValuesMax || codeSystemUrls.length > orValuesMax) return {}
   return { lookups: lookupsIn(exchange, await visibleLibrary(exchange, { valueSetUrls, codeSystemUrls })) }
 }
 

@@ -125,8 +125,8 @@ export class Terminology {
     const own = part.system === undefined ? null : this.#systemMembers(part, first !== undefined)
     const members = own ?? (first === undefined ? [] : this.expand(first, open))
     const sets = own === null ? others : [first, ...others].filter((set) => set !== undefined)
+    this.#spend(1)
     return members.filter(({ system, code }) => {
-      this.#spend(1)
       if (part.system !== undefined && system !== part.system) return false
       const answer = all(sets.map((set) => () => this.contains(set, { system, code, abstract: true }, open)))
       if (answer === 'unknown') throw notListed('a value set that it imports depends on what is not known here')

@@ -1,5 +1,5 @@
 import type { ElementDefinition } from './element-definition.ts'
-import { BUNDLE_RULES } from './rules/bundle.ts'
+import { BUNDLE_RULES, fullUrlAgrees } from './rules/bundle.ts'
 import { CLINICAL_RULES } from './rules/clinical.ts'
 import { CONFORMANCE_RULES } from './rules/conformance.ts'
 import { DATATYPE_RULES } from './rules/datatypes.ts'
@@ -16,8 +16,14 @@ export interface Rule {
 
 /** The invariants of severity `error` that stand on an element, but for those that the walk itself checks. */
 export function rulesOf(element: ElementDefinition): readonly Rule[] {
-  return (element.constraint ?? []).filter(({ key, severity }) => severity === 'error' && !WALKED.has(key))
+  const declared = (element.constraint ?? []).filter(({ key, severity }) => severity === 'error' && !WALKED.has(key))
     .map(({ key, human }) => ({ key, human, test: testOf(key, element.path) }))
+  return [...declared, ...WORDED[element.path] ?? []]
+}
+
+/** What R4 demands in the definition of an element and not by an invariant; the key is the element's name. */
+const WORDED: Readonly<Record<string, readonly Rule[]>> = {
+  'Bundle.entry': [{ key: 'fullUrl', human: 'The fullUrl agrees with the type and the id of the resource', test: fullUrlAgrees }]
 }
 
 function testOf(key: string, path: string): Test {

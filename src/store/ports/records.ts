@@ -110,7 +110,6 @@ export interface RecordStore {
   outbox(limit: number): Promise<readonly OutboxEntry[]>
   outboxDone(ids: readonly Bytes[]): Promise<void>
   health(): Promise<void>
-  backup(path: string): Promise<void>
   /** Waits for commits in flight. */
   close(): Promise<void>
 }

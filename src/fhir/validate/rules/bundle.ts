@@ -1,5 +1,5 @@
 import { at, distinct, has, objectsAt, type Test } from './words.ts'
-import type { Json } from '../walk.ts'
+import { isObject, type Json } from '../walk.ts'
 
 const REQUESTS: ReadonlySet<unknown> = new Set(['batch', 'transaction', 'history'])
 const RESPONSES: ReadonlySet<unknown> = new Set(['batch-response', 'transaction-response', 'history'])
@@ -21,5 +21,14 @@ export const BUNDLE_RULES: Readonly<Record<string, Test>> = {
   'bdl-11': startsWith('document', 'Composition'),
   'bdl-12': startsWith('message', 'MessageHeader')
 }
+
+/** R4 says in words what no invariant of its says: a fullUrl that is no urn agrees with the type and id of its resource. */
+export const fullUrlAgrees: Test = ({ fullUrl, resource }) => {
+  const place = typeof fullUrl === 'string' && isObject(resource) ? REST_URL.exec(fullUrl) : null
+  if (place === null || !isObject(resource)) return true
+  return resource.resourceType === place[1] && (resource.id === undefined || resource.id === place[2])
+}
+
+const REST_URL = /^https?:\/\/.*\/([A-Z][A-Za-z]+)\/([A-Za-z0-9\-.]{1,64})$/
 
 const entryVersion = (entry: Json): string => `${String(entry.fullUrl)} ${String(at(entry, 'resource.meta.versionId')[0] ?? '')}`

@@ -2,7 +2,7 @@ import type { AnyBulkWriteOperation, Binary } from 'mongodb'
 import { StoreBroken, type Commit, type Key, type Put } from '../../ports.ts'
 import { binary, hexOf, pieces, same, termList, versionId } from './bytes.ts'
 import { WRITES_AT_ONCE, type Run } from './run.ts'
-import type { DirectoryDocument, RecordDocument, VersionDocument } from './schema.ts'
+import { recordDocumentOf, type DirectoryDocument, type RecordDocument, type VersionDocument } from './schema.ts'
 
 type Rewrite = Commit['rewrites'][number]
 
@@ -50,12 +50,7 @@ function entered({ heads, id }: Run, { key, c }: Pick<Put, 'key' | 'c'>, version
   return heads.has(hexOf(key)) ? { replaceOne: { filter: { _id }, replacement: place } } : { insertOne: { document: { _id, ...place } } }
 }
 
-function recordOf(put: Put): RecordDocument {
-  return {
-    _id: binary(put.key), c: binary(put.c), type: put.type, version: put.expect + 1, updated: put.updated, deleted: put.deleted,
-    terms: termList(put.deleted ? put.trail : put.terms), trail: binary(put.trail), sealed: binary(put.sealed)
-  }
-}
+const recordOf = (put: Put): RecordDocument => recordDocumentOf({ ...put, version: put.expect + 1 })
 
 async function replaceRecords(run: Run, puts: readonly Put[]): Promise<void> {
   const { base, session } = run

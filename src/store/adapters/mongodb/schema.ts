@@ -1,5 +1,6 @@
 import type { Binary, CreateIndexesOptions, Db } from 'mongodb'
-import { StoreBroken } from '../../ports.ts'
+import { StoreBroken, type Put } from '../../ports.ts'
+import { binary, termList } from './bytes.ts'
 
 /** Collections of the database. Every field is listed with its meaning in docs/DATA-AT-REST.md. `_id` is the record key unless said. */
 
@@ -16,6 +17,13 @@ export interface RecordDocument {
   /** Packed. */
   readonly trail: Binary
   readonly sealed: Binary
+}
+
+export function recordDocumentOf(record: Omit<Put, 'expect'> & { readonly version: number }): RecordDocument {
+  const { key, c, type, version, updated, deleted, terms, trail, sealed } = record
+  return {
+    _id: binary(key), c: binary(c), type, version, updated, deleted, terms: termList(deleted ? trail : terms), trail: binary(trail), sealed: binary(sealed)
+  }
 }
 
 /** A superseded version: `_id` = `versionId`, `terms` = its trail. */

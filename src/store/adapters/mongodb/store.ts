@@ -27,9 +27,6 @@ export async function openMongoStore(options: MongoStoreOptions): Promise<Record
     async health() {
       await open(() => base.in.schema.findOne({ _id: 1 }, { maxTimeMS: COMMAND_MS }))
     },
-    async backup() {
-      throw new TypeError('A MongoDB store is backed up with mongodump: see docs/OPERATIONS.md')
-    },
     async close() {
       closed.now = true
       await lanes.idle()

@@ -185,7 +185,8 @@ function packEntries(entries: readonly OutboxEntry[], bytes: number): PackedEntr
   return { ids, sealed, ends }
 }
 
-function sequenceUnit(log: Bytes, entries: readonly LedgerEntry[]): SequenceUnit {
+/** Entries as the writer takes them. */
+export function sequenceUnit(log: Bytes, entries: readonly LedgerEntry[]): SequenceUnit {
   const first = entries[0]?.seq ?? 0
   const links = new Uint8Array(entries.length * LINK_BYTES)
   entries.forEach(({ seq, link }, i) => {

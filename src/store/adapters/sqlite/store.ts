@@ -1,10 +1,6 @@
-import { backup } from 'node:sqlite'
-import { closeSync, fsyncSync, openSync } from 'node:fs'
 import type { Bytes } from '../../../model/resource.ts'
-import { StoreUnavailable, type Commit, type Committed, type RecordStore } from '../../ports.ts'
+import { type Commit, type Committed, type RecordStore } from '../../ports.ts'
 import { atMost, BOUNDS, checkAsk, checkCommit, checkKey, checkLimit, checkQuery } from '../../bounds.ts'
-import { openReader } from './database.ts'
-import { toStoreError } from './errors.ts'
 import { countRecords, findPage } from './find.ts'
 import { findVersionsPage, versionOf, versionsOf } from './history.ts'
 import { exact, type RecordUnit } from './messages.ts'
@@ -18,7 +14,7 @@ import type { Pack, WriterLink } from './writer-link.ts'
  */
 export async function openSqliteStore(options: SqliteOptions): Promise<RecordStore & Connectable> {
   const { link, reader } = await openPair(options, 'records', packRecords, makeRecordReader)
-  return { ...reads(reader, options), ...writes(link), connect: () => link.connect(), ...ends(link, reader, options.path) }
+  return { ...reads(reader, options), ...writes(link), connect: () => link.connect(), ...ends(link, reader) }
 }
 
 interface Item { readonly unit: RecordUnit; readonly puts: number; readonly bytes: number }
@@ -81,38 +77,13 @@ function writes(link: WriterLink<Item>): Pick<RecordStore, 'commit' | 'take' | '
   }
 }
 
-function ends(link: WriterLink<Item>, reader: RecordReader, path: string): Pick<RecordStore, 'health' | 'backup' | 'close'> {
+function ends(link: WriterLink<Item>, reader: RecordReader): Pick<RecordStore, 'health' | 'close'> {
   return {
     async health() {
       reader.readOne(() => { reader.sql.health.get() })
       await link.send({ unit: { kind: 'ping' }, puts: 0, bytes: 0 })
     },
-    async backup(target) {
-      await copyFile(path, target)
-    },
     close: () => link.close(() => { reader.close() })
-  }
-}
-
-const EVERY_PAGE = 0x7fffffff
-
-// One step takes one snapshot, on a thread of libuv: consistent, and writers go on. `wx` also refuses to overwrite.
-async function copyFile(path: string, target: string): Promise<void> {
-  try {
-    closeSync(openSync(target, 'wx', 0o600))
-  } catch {
-    throw new StoreUnavailable('The backup file cannot be made, or exists')
-  }
-  const source = openReader(path, 'records')
-  try {
-    await backup(source, target, { rate: EVERY_PAGE })
-    const handle = openSync(target, 'r+')
-    fsyncSync(handle)
-    closeSync(handle)
-  } catch (error) {
-    throw toStoreError(error)
-  } finally {
-    source.close()
   }
 }
 
