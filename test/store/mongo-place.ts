@@ -10,6 +10,7 @@ import { promisify } from 'node:util'
 import { MongoClient } from 'mongodb'
 import type { MongoStoreOptions } from '../../src/store/adapters/mongodb/database.ts'
 import { pythonProgram } from '../python-program.ts'
+import { withClient } from '../stores.ts'
 import type { MakePlace } from './conformance.ts'
 
 const run = promisify(execFile)
@@ -123,14 +124,5 @@ export function mongoPlaces<S>(server: MongoServer, open: (options: MongoStoreOp
       open: (now) => open({ url: server.url, database, now, splitTerms: 4, ...CLOCK_OF_TESTS, ...more }),
       dispose: () => withClient(server.url, async (client) => { await client.db(database).dropDatabase() })
     }
-  }
-}
-
-export async function withClient<T>(url: string, work: (client: MongoClient) => Promise<T>): Promise<T> {
-  const client = new MongoClient(url, { promoteBuffers: false })
-  try {
-    return await work(client)
-  } finally {
-    await client.close()
   }
 }

@@ -7,12 +7,11 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { allTypes } from '../../src/search/classification.ts'
 import { dataDir } from '../data.ts'
 import { type Harness, idsOf, type Json, startHarness, SYSTEM } from '../harness.ts'
-import { freshDatabase, mongoServer, withClient } from './mongo-place.ts'
+import { withClient, withDatabase } from '../stores.ts'
+import { freshDatabase, mongoServer } from './mongo-place.ts'
 
 const server = await mongoServer()
 afterAll(() => server.end())
-
-const withDatabase = (url: string, database: string): string => url.replace(/^(mongodb(?:\+srv)?:\/\/[^/?]+)\/?[^?]*/, `$1/${database}`)
 
 describe.skipIf(server.missing !== null)(`a server on MongoDB${server.missing === null ? '' : `: skipped, ${server.missing}`}`, () => {
   const database = freshDatabase()
