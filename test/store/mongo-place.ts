@@ -70,13 +70,13 @@ async function inContainer(): Promise<MongoServer | null> {
   }
 }
 
-/** `--standalone`: one that says it is no replica set. */
-export async function standIn(more: readonly string[] = ['--enable-test-commands']): Promise<MongoServer> {
+/** `--standalone`: one that says it is no replica set. `options`: more of its URL. */
+export async function standIn(more: readonly string[] = ['--enable-test-commands'], options = ''): Promise<MongoServer> {
   const program = await pythonProgram(STAND_IN)
   if (typeof program !== 'string') return none(`no MONGODB_URI, no docker, and ${program.reason}`)
   const dir = mkdtempSync(join(tmpdir(), 'wardkeep-mongo-'))
   const port = await freePort()
-  const url = `mongodb://127.0.0.1:${port}/?${more.includes('--standalone') ? 'directConnection=true' : 'replicaSet=secantus'}`
+  const url = `mongodb://127.0.0.1:${port}/?${more.includes('--standalone') ? 'directConnection=true' : 'replicaSet=secantus'}${options === '' ? '' : `&${options}`}`
   let child: ChildProcess | null = null
   const stop = async (): Promise<void> => {
     const ending = child
