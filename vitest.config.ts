@@ -11,7 +11,7 @@ export default defineConfig({
       {
         test: {
           ...shared, name: 'mongodb', include: ['test/fhir/*.test.ts', 'test/policy/leaks*.test.ts', 'test/store/kill.test.ts', 'test/store/eras*.test.ts', 'test/http/stop.test.ts', 'test/seed/load.test.ts'],
-          env: { TEST_STORE: 'mongodb' }, globalSetup: ['test/store/mongo-shared.ts'], setupFiles: ['test/store/mongo-skips.ts'], testTimeout: 120_000, hookTimeout: 240_000
+          env: { TEST_STORE: 'mongodb' }, globalSetup: ['test/store/mongo-shared.ts'], setupFiles: ['test/store/mongo-skips.ts'], testTimeout: 600_000, hookTimeout: 600_000
         }
       }
     ]
