@@ -41,6 +41,11 @@ export interface Bounds {
   readonly chainMatchesMax: number
   readonly sortRecordsMax: number
   readonly orValuesMax: number
+  readonly filterTestsMax: number
+  readonly filterDepthMax: number
+  readonly textCharsMax: number
+  readonly matchWorkMax: number
+  readonly chainSearchesMax: number
   readonly includesMax: number
   readonly includedRecordsMax: number
   readonly expansionCodesMax: number
@@ -95,7 +100,8 @@ const boundsOf = (raw: Raw): Bounds => ({
   bodyBytesMax: raw.BODY_BYTES_MAX, bodyBytesLargeMax: raw.BODY_BYTES_LARGE_MAX, bodyBytesInline: raw.BODY_BYTES_INLINE,
   formBytesMax: raw.FORM_BYTES_MAX, entriesMax: raw.ENTRIES_MAX, entriesLargeMax: raw.ENTRIES_LARGE_MAX,
   scanRecordsMax: raw.SCAN_RECORDS_MAX, chainDepthMax: raw.CHAIN_DEPTH_MAX, chainMatchesMax: raw.CHAIN_MATCHES_MAX,
-  sortRecordsMax: raw.SORT_RECORDS_MAX, orValuesMax: raw.OR_VALUES_MAX, includesMax: raw.INCLUDES_MAX, includedRecordsMax: raw.INCLUDED_RECORDS_MAX,
+  sortRecordsMax: raw.SORT_RECORDS_MAX, orValuesMax: raw.OR_VALUES_MAX, filterTestsMax: raw.FILTER_TESTS_MAX,
+  filterDepthMax: raw.FILTER_DEPTH_MAX, textCharsMax: raw.TEXT_CHARS_MAX, matchWorkMax: raw.MATCH_WORK_MAX, chainSearchesMax: raw.CHAIN_SEARCHES_MAX, includesMax: raw.INCLUDES_MAX, includedRecordsMax: raw.INCLUDED_RECORDS_MAX,
   expansionCodesMax: raw.EXPANSION_CODES_MAX, expansionValuesMax: raw.EXPANSION_VALUES_MAX,
   countMax: raw.COUNT_MAX, countDefault: raw.COUNT_DEFAULT, jsonDepthMax: raw.JSON_DEPTH_MAX,
   urlBytesMax: raw.URL_BYTES_MAX, headerBytesMax: raw.HEADER_BYTES_MAX, paramsMax: raw.PARAMS_MAX
@@ -249,8 +255,13 @@ const settings = {
   SCAN_RECORDS_MAX: count(10_000, 100_000_000, 'Records that one search may open without an index'),
   CHAIN_DEPTH_MAX: count(4, 16, 'References that one chained parameter or _has may follow'),
   CHAIN_MATCHES_MAX: count(2_000, 4_000, 'Records that one search of linked records, in a chain or _has, may match'),
+  CHAIN_SEARCHES_MAX: count(32, 1_000, 'Searches of linked records that the chains and _has of one search lead to'),
   SORT_RECORDS_MAX: count(10_000, 1_000_000, 'Records that one search may sort by a search parameter'),
   OR_VALUES_MAX: count(200, 10_000, 'Values of one parameter, separated by commas'),
+  FILTER_TESTS_MAX: count(100, 10_000, 'Tests of one _filter'),
+  FILTER_DEPTH_MAX: count(16, 100, 'Parentheses and brackets of one _filter within each other'),
+  TEXT_CHARS_MAX: count(150_000, 100_000_000, 'Characters of one resource that _text and _content look through'),
+  MATCH_WORK_MAX: count(500_000, 1_000_000_000, 'Values and characters that one search compares in one resource'),
   INCLUDES_MAX: count(10, 100, '_include and _revinclude parameters of one search'),
   INCLUDED_RECORDS_MAX: count(2_000, 100_000, 'Records that one page may include'),
   EXPANSION_CODES_MAX: count(20_000, 1_000_000, 'Concepts that one request may look at for value sets'),

@@ -67,6 +67,9 @@ function operationEntries(offers: (definition: OperationDefinition) => boolean):
   return offered.length === 0 ? {} : { operation: offered.map(({ code, definition }) => ({ name: code, definition })) }
 }
 
+/** `_filter` stands for what it is made of, and has no values of its own. */
+const isAnswered = (param: SearchParam): boolean => kindOf(param) !== null || param.code === '_filter'
+
 const ofSystem = ({ code }: { readonly code: string }): boolean => code.endsWith('-system')
 
 function resourceEntry(type: string): unknown {
@@ -90,7 +93,7 @@ function resourceEntry(type: string): unknown {
     searchInclude: ['*', ...references.filter((param) => param.type === type).map(({ code }) => `${type}:${code}`)],
     ...(pointing.length === 0 ? {} : { searchRevInclude: pointing.map((param) => `${param.type}:${param.code}`) }),
     ...operationEntries(({ levels, resourceTypes }) => levels.some((level) => level !== 'system') && (resourceTypes?.includes(type) ?? true)),
-    searchParam: searchParams(type).filter((param) => kindOf(param) !== null).map((param) => ({ name: param.code, type: param.kind }))
+    searchParam: [...searchParams(type).filter(isAnswered).map((param) => ({ name: param.code, type: param.kind })), ...(mayPointTo(searchParam('List', 'item')!, type) ? [{ name: '_list', type: 'token' }] : [])]
   }
 }
 

@@ -11,6 +11,11 @@ export interface Bounds {
   readonly countMax: number
   readonly countDefault: number
   readonly orValuesMax: number
+  readonly filterTestsMax: number
+  readonly filterDepthMax: number
+  readonly textCharsMax: number
+  readonly matchWorkMax: number
+  readonly chainSearchesMax: number
   readonly jsonDepthMax: number
   readonly scanRecordsMax: number
   readonly chainDepthMax: number

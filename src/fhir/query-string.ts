@@ -11,7 +11,7 @@ export function parsePairs(text: string, paramsMax: number): readonly Pair[] {
   const pairs: Pair[] = []
   for (const part of text.split('&')) {
     if (part === '') continue
-    if (pairs.length === paramsMax) throw fault(400, 'too-costly', `A request may have at most ${paramsMax} parameters (PARAMS_MAX)`)
+    if (pairs.length === paramsMax) throw fault(422, 'too-costly', `A request may have at most ${paramsMax} parameters (PARAMS_MAX)`)
     const equals = part.indexOf('=')
     pairs.push(equals < 0 ? [decode(part), ''] : [decode(part.slice(0, equals)), decode(part.slice(equals + 1))])
   }

@@ -3,7 +3,8 @@ import { fault } from '../model/errors.ts'
 import type { FhirResponse } from '../model/interaction.ts'
 import { refText } from '../model/resource.ts'
 import type { Query } from '../search/query.ts'
-import type { Seen, Seens } from '../store/ports.ts'
+import { explanation } from './explanation.ts'
+import type { FindReport, Seen, Seens } from '../store/ports.ts'
 import { type Exchange, pageToken, type Place } from './exchange.ts'
 import { FHIR_JSON, isPretty, JsonPieces } from './reply.ts'
 import { type Subset, subsetOf } from './subset.ts'
@@ -13,27 +14,31 @@ export interface Page extends Seens<Place> {
   readonly total: number | null
   /** The page was reached by a link. */
   readonly isLater: boolean
+  /** How the searches behind the page were made; null: not asked. */
+  readonly reports: readonly FindReport[] | null
 }
 
 /** One Bundle; `total` null: not known without looking through all pages. */
-export interface Searchset extends Pick<Page, 'rows' | 'included' | 'total'> {
+export interface Searchset extends Pick<Page, 'rows' | 'included' | 'total'>, Partial<Pick<Page, 'reports'>> {
   readonly links: readonly { readonly relation: string; readonly url: string }[]
   readonly subset?: { readonly match: Subset | null; readonly include: Subset | null }
 }
 
 /** A page of a search; `path` follows the FHIR base. */
 export function searchPage(exchange: Exchange, path: string, query: Query, page: Page): FhirResponse {
-  const { rows, included, total } = page
-  return searchset(exchange, { rows, included, total, links: linksOf(exchange, path, query.used, page), subset: { match: subsetOf(query, true), include: subsetOf(query, false) } })
+  const { rows, included, total, reports } = page
+  return searchset(exchange, { rows, included, total, reports, links: linksOf(exchange, path, query.used, page), subset: { match: subsetOf(query, true), include: subsetOf(query, false) } })
 }
 
 /** Rows are sent as they are stored, where nothing of them is left out. */
-export function searchset({ request, site }: Exchange, { links, total, rows, included, subset = { match: null, include: null } }: Searchset): FhirResponse {
+export function searchset({ request, site }: Exchange, { links, total, rows, included, reports = null, subset = { match: null, include: null } }: Searchset): FhirResponse {
   const pieces = new JsonPieces().text(`{"resourceType":"Bundle","type":"searchset"${total === null ? '' : `,"total":${total}`},"link":${JSON.stringify(links)}`)
   const write = entryWriter(pieces, site.base)
   for (const seen of rows) write(seen, 'match', subset.match)
   for (const seen of included) write(seen, 'include', subset.include)
-  return { status: 200, headers: { 'content-type': FHIR_JSON }, body: pieces.text(rows.length + included.length === 0 ? '}' : ']}').done(isPretty(request)) }
+  const entries = rows.length + included.length
+  if (reports !== null) pieces.text(`${entries === 0 ? ',"entry":[' : ','}{"resource":${JSON.stringify(explanation(reports))},"search":{"mode":"outcome"}}`)
+  return { status: 200, headers: { 'content-type': FHIR_JSON }, body: pieces.text(entries === 0 && reports === null ? '}' : ']}').done(isPretty(request)) }
 }
 
 function entryWriter(pieces: JsonPieces, base: string): (seen: Seen, mode: 'match' | 'include', subset: Subset | null) => void {

@@ -72,6 +72,7 @@ export function guard(store: StagedStore, policy: Policy, context: GuardContext)
     patch: (ref, ifMatch, change) => writing().patch(ref, ifMatch, change),
     remove: (ref, ifMatch) => writing().remove(ref, ifMatch),
     lock: (criteria) => store.lock(criteria),
+    explained: eyes.explained,
     disclosed: () => distinct(disclosed)
   }
   return self as GuardedStore

@@ -1,5 +1,6 @@
 /** The searching half of the guard. */
 import { fault } from '../model/errors.ts'
+import { sortInTurns, takingTurns } from '../model/turns.ts'
 import { compareValues, type SortPlace, sortValues } from '../search/sort.ts'
 import type { GuardedStore, Position, Row, SearchAsk, Seen, SortedAsk } from '../store/ports.ts'
 import { NO_POSITION, type StagedStore } from '../store/staged-store.ts'
@@ -74,21 +75,17 @@ export function searcher(store: StagedStore, eyes: Lens, context: GuardContext, 
 
 interface Placed { readonly seen: Seen; readonly place: SortPlace }
 
-const WORK_MS = 10
-
 /** In order. The values are read from what the caller sees, so that nothing hidden shows in the order. */
 async function placed(rows: readonly Seen[], { keys }: SortedAsk, { base }: GuardContext): Promise<readonly Placed[]> {
   const all: Placed[] = []
-  let since = performance.now()
+  const turn = takingTurns()
   for (const seen of rows) {
     const { updated, id } = seen.row
-    all.push({ seen, place: { values: sortValues(keys, seen.resource(), { base }), updated, id } })
-    if (performance.now() - since > WORK_MS) {
-      await new Promise(setImmediate)
-      since = performance.now()
-    }
+    all.push({ seen, place: { values: sortValues(keys, seen.resource(), { base, updated }), updated, id } })
+    const pause = turn()
+    if (pause !== undefined) await pause
   }
-  return all.sort((a, b) => comparePlaces(keys, a.place, b.place))
+  return sortInTurns(all, (a, b) => comparePlaces(keys, a.place, b.place))
 }
 
 /** Rows that are ordered alike: the newest first, then by id. */

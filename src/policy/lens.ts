@@ -3,8 +3,8 @@ import { fault } from '../model/errors.ts'
 import type { Resource } from '../model/resource.ts'
 import { matches } from '../search/match.ts'
 import { searchParam } from '../search/parameters.ts'
-import { and, or } from '../search/query.ts'
-import type { FindAsk, Right, Row, SearchAsk, Seen } from '../store/ports.ts'
+import { and, codesOf, or } from '../search/query.ts'
+import type { FindAsk, FindReport, Right, Row, SearchAsk, Seen } from '../store/ports.ts'
 import { type Grant, grantsFor, hiddenBy, maskOf, reachOf } from './grants.ts'
 import type { Policy } from './policy.ts'
 
@@ -15,6 +15,8 @@ export interface GuardContext {
   readonly scanRecordsMax: number
   /** Rows that one search of linked rows may match (CHAIN_MATCHES_MAX). */
   readonly chainMatchesMax: number
+  /** Values and characters that may be compared in one row (MATCH_WORK_MAX). */
+  readonly matchWorkMax: number
   /** Rows that a search may sort by a parameter (SORT_RECORDS_MAX). */
   readonly sortRecordsMax: number
   /** Rows that one page may include (INCLUDED_RECORDS_MAX). */
@@ -23,11 +25,16 @@ export interface GuardContext {
 
 export type Lens = ReturnType<typeof lens>
 
+/** Bytes of a row that are walked through in the time of one comparison, for each clause. */
+const BYTES_WALKED = 64
+
 /** A search without what belongs to its answer; its filter leads to no other rows. */
 export type FilterAsk = Pick<SearchAsk, 'type' | 'filter' | 'codes' | 'order' | 'after' | 'limit'>
 
 /** What this caller may see of a row, and of which rows. */
 export function lens(policy: Policy, context: GuardContext) {
+  /** Null: nobody asked. */
+  let reports: FindReport[] | null = null
   const matchContext = { base: context.base }
   const grantsOf = (row: Row, right: Right): readonly Grant[] =>
     grantsFor(policy.forType(row.type).rights[right], row, (filter) => matches(filter, row.resource(), matchContext))
@@ -61,12 +68,21 @@ export function lens(policy: Policy, context: GuardContext) {
   }
   const findAsk = (ask: FilterAsk): FindAsk => {
     const grants = searching(ask.type, ask.codes)
+    const clauses = codesOf(ask.filter).length
     const accept = (row: Row): boolean | null => {
       const shown = look(row, 's')
-      return shown === undefined ? null : (ask.filter.kind === 'all' || matches(ask.filter, shown.resource(), matchContext))
+      if (shown === undefined) return null
+      const work = { left: context.matchWorkMax - clauses * row.json.length / BYTES_WALKED, max: context.matchWorkMax }
+      return ask.filter.kind === 'all' || matches(ask.filter, shown.resource(), { ...matchContext, updated: row.updated, work })
     }
     const filter = and([ask.filter, or(grants.map((grant) => grant.filter))])
-    return { type: ask.type, reach: reachOf(grants), filter, accept, order: ask.order, after: ask.after, limit: ask.limit, scanRecordsMax: context.scanRecordsMax }
+    const { type, order, after, limit } = ask
+    const found: FindAsk = { type, reach: reachOf(grants), filter, accept, order, after, limit, scanRecordsMax: context.scanRecordsMax }
+    return reports === null ? found : { ...found, report: (report) => void reports?.push(report) }
   }
-  return { look, require, has, searching, findAsk, grantsOf, seen }
+  const explained = (): readonly FindReport[] => {
+    if (!policy.explain) throw fault(403, 'forbidden', "The parameter '_explain' is refused to this role")
+    return (reports ??= [])
+  }
+  return { explained, look, require, has, searching, findAsk, grantsOf, seen }
 }

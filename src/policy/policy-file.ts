@@ -23,6 +23,7 @@ const role = z.strictObject({
   largeBundles: z.boolean().optional(),
   relabel: z.boolean().optional(),
   auditQueries: z.boolean().optional(),
+  explain: z.boolean().optional(),
   move: z.boolean().optional(),
   deleteMany: z.boolean().optional(),
   rules: z.array(rule).min(1)

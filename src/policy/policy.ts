@@ -26,6 +26,8 @@ export interface Policy {
   readonly relabel: boolean
   /** AuditEvents of the ledger show the raw queries, which hold search values. */
   readonly auditQueries: boolean
+  /** `_explain=true` is answered. */
+  readonly explain: boolean
   readonly move: boolean
   /** A conditional delete may have several matches. */
   readonly deleteMany: boolean
@@ -79,6 +81,7 @@ export async function compilePolicy(caller: Caller, context: PolicyContext): Pro
     largeBundles: all.some((each) => each.largeBundles),
     relabel: all.some((each) => each.relabel),
     auditQueries: all.some((each) => each.auditQueries),
+    explain: all.some((each) => each.explain),
     move: all.some((each) => each.move),
     deleteMany: all.some((each) => each.deleteMany),
     fingerprint: fingerprintOf(caller, scopes, ceiling, roles, context),

@@ -26,6 +26,7 @@ export interface RolePolicy {
   readonly largeBundles: boolean
   readonly relabel: boolean
   readonly auditQueries: boolean
+  readonly explain: boolean
   readonly move: boolean
   readonly deleteMany: boolean
   rulesFor(type: string): readonly RoleRule[]
@@ -85,6 +86,7 @@ function compileRole(name: string, role: RoleEntry): RolePolicy {
     largeBundles: role.largeBundles ?? false,
     relabel: role.relabel ?? false,
     auditQueries: role.auditQueries ?? false,
+    explain: role.explain ?? false,
     move: role.move ?? false,
     deleteMany: role.deleteMany ?? false,
     rulesFor: (type) => byType.get(type) ?? []

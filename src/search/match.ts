@@ -1,9 +1,9 @@
 import type { Resource } from '../model/resource.ts'
-import { type TypedValue, values } from './parameters.ts'
+import type { TypedValue } from './parameters.ts'
 import type { Filter } from './query.ts'
-import type { Form, MatchContext } from './types/kind.ts'
+import { type Form, formOf, type MatchContext, spend } from './types/kind.ts'
 import { localTarget } from './types/reference.ts'
-import { kindOf, ownValues } from './types/special.ts'
+import { kindOf, valuesOf } from './types/special.ts'
 
 /**
  * Whether a resource satisfies a filter, exactly as R4 says and without any index: the truth that every candidate is
@@ -16,7 +16,7 @@ export function matches(filter: Filter, resource: Resource, context: MatchContex
     case 'and': return filter.of.every((each) => matches(each, resource, context))
     case 'or': return filter.of.some((each) => matches(each, resource, context))
     case 'not': return !matches(filter.of, resource, context)
-    case 'missing': return ((ownValues(filter.param, context) ?? values(filter.param, resource)).length === 0) === filter.missing
+    case 'missing': return (valuesOf(filter.param, resource, context).length === 0) === filter.missing
     case 'clause': return clauseHolds(filter, resource, context)
     case 'chain': case 'has': throw new Error('A link to other rows is resolved before it is matched')
   }
@@ -27,15 +27,17 @@ type Clause = Extract<Filter, { kind: 'clause' }>
 /** Values of a clause are OR. A clause that no form answers was never parsed: under a negation, false would let everything through. */
 function clauseHolds(clause: Clause, resource: Resource, context: MatchContext): boolean {
   const kind = kindOf(clause.param)
-  const form = kind === null ? undefined : clause.modifier === null ? kind.plain : kind.modifiers[clause.modifier]
+  const form = kind === null ? undefined : formOf(kind, clause.modifier)
   if (form === undefined) throw new Error(`No form matches the parameter ${clause.param.code}`)
-  const found = ownValues(clause.param, context) ?? values(clause.param, resource)
-  return hits(clause, form, found, context) !== (form.negated === true)
+  return hits(clause, form, valuesOf(clause.param, resource, context), context) !== (form.negated === true)
 }
 
 function hits(clause: Clause, form: Form, found: readonly TypedValue[], context: MatchContext): boolean {
   const listed = clause.values.length < LISTED_MIN ? null : listedIn(clause)
+  if (listed !== null) spend(context, found.length)
   if (listed !== null) return found.some((typed) => listed.has(nameOf(typed, context)))
+  spend(context, found.length * clause.values.length)
+  if (form.matchesAny !== undefined) return found.some((typed) => form.matchesAny!(clause.values, typed, context))
   for (const typed of found) for (const value of clause.values) if (form.matches(value, typed, context)) return true
   return false
 }

@@ -6,6 +6,7 @@ import type { Form, Lookups, ValueContext } from './types/kind.ts'
 import { mayPointTo, parseTypedReference, referenceTargets } from './types/reference.ts'
 import { kindOf } from './types/special.ts'
 import { splitUnescaped } from './types/text.ts'
+import { wordsKind } from './types/words.ts'
 
 export interface ClauseOptions {
   /** The FHIR base of this server, without a trailing slash. */
@@ -14,6 +15,13 @@ export interface ClauseOptions {
   readonly orValuesMax: number
   /** References that one chained parameter or `_has` may follow. Absent: none, as in scopes and policies. */
   readonly chainDepthMax?: number
+  /** Searches of linked rows that the chains and `_has` of one search may ask for. Absent: none. */
+  readonly chainSearchesMax?: number
+  /** Tests of one `_filter`, and how deep it may be nested. Absent: none. */
+  readonly filterTestsMax?: number
+  readonly filterDepthMax?: number
+  /** Characters of one resource that `_text` and `_content` look through. Absent: neither is answered. */
+  readonly textCharsMax?: number
   /** ms since 1970, for the prefix `ap` of dates, which is refused without it. */
   readonly now?: () => number
   /** Value sets and hierarchies, for `:in`, `:not-in`, `:above` and `:below` of codes, which are refused without them. */
@@ -32,41 +40,53 @@ export interface Reading {
 /** Characters of one value of a clause. */
 export const VALUE_LENGTH_MAX = 1000
 
-/** Searches of linked rows that the chains and `_has` of one search may ask for. */
-export const CHAIN_SEARCHES_MAX = 32
-
 /** Types that a chain may lead to without naming one. */
 const UNTYPED_MAX = 16
 
-export const newReading = (options: ClauseOptions, strict: boolean): Reading => ({ options, strict, searchesLeft: CHAIN_SEARCHES_MAX })
+export const newReading = (options: ClauseOptions, strict: boolean): Reading => ({ options, strict, searchesLeft: options.chainSearchesMax ?? 0 })
 
 /**
  * The filter of one parameter: `code`, `code:modifier`, a chain (`subject:Patient.name`) or `_has:Type:code:…`. Undefined: the type has no
  * such parameter, or nobody answers it. Null: it has no value. A modifier that the parameter does not have is refused, lenient or not.
  */
 export function readParameter(type: string, name: string, text: string, reading: Reading, depth = 0): Filter | null | undefined {
+  if (name === '_list') return readList(type, text, reading, depth)
   const isReverse = name.startsWith('_has:')
   if (isReverse || name.includes('.')) {
     const { chainDepthMax } = reading.options
     if (chainDepthMax === undefined) return undefined
-    if (depth === chainDepthMax) throw fault(422, 'too-costly', `A search parameter follows more than ${chainDepthMax} references (CHAIN_DEPTH_MAX)`)
+    if (depth === chainDepthMax) throw tooDeep(chainDepthMax)
     return isReverse ? readHas(type, name, text, reading, depth + 1) : readChain(type, name, text, reading, depth + 1)
   }
-  const asked = readName(type, name)
+  const asked = readName(type, name, reading.options)
   return asked === null ? undefined : readClause(asked, text, reading)
 }
 
 /** `code[:Type].rest`. https://hl7.org/fhir/R4/search.html#chaining */
 function readChain(type: string, name: string, text: string, reading: Reading, depth: number): Filter | null | undefined {
   const dot = name.indexOf('.')
-  const [code = '', word, ...more] = name.slice(0, dot).split(':')
+  const rest = name.slice(dot + 1)
+  const own = rest.slice(0, rest.search(/[:.]|$/))
+  const answers = (each: string): boolean => rest.startsWith('_has:') || own === '_list' || searchParam(each, own) !== undefined
+  return followReference(type, name.slice(0, dot), { reading, depth, answers }, (each) => readParameter(each, rest, text, reading, depth))
+}
+
+/** What a step over a reference is read with: `answers`, whether what follows makes sense on a type at all. */
+export interface Following { readonly reading: Reading; readonly depth: number; readonly answers: (type: string) => boolean }
+
+/** The chain over `code[:Type]`, with what `read` makes of the rest on each type it may lead to. */
+export function followReference(
+  type: string, name: string, { reading, depth, answers }: Following, read: (type: string) => Filter | null | undefined
+): Filter | null | undefined {
+  const { chainDepthMax } = reading.options
+  if (chainDepthMax === undefined) return undefined
+  if (depth > chainDepthMax) throw tooDeep(chainDepthMax)
+  const [code = '', word, ...more] = name.split(':')
   const param = searchParam(type, code)
   if (param === undefined || param.kind !== 'reference' || more.length > 0) return undefined
   if (word !== undefined && !(isResourceType(word) && mayPointTo(param, word))) throw noModifier(code, word)
   const types = word === undefined ? referenceTargets(param) : [word]
-  const rest = name.slice(dot + 1)
-  const own = rest.slice(0, rest.search(/[:.]|$/))
-  const having = types.filter((each) => rest.startsWith('_has:') || searchParam(each, own) !== undefined)
+  const having = types.filter(answers)
   if (types.length === 0 || having.length > UNTYPED_MAX) {
     throw fault(400, 'not-supported', `The references of ${code} may point to many types: name one, as in ${code}:Patient`)
   }
@@ -76,7 +96,7 @@ function readChain(type: string, name: string, text: string, reading: Reading, d
     spend(reading)
     // Without a type named, those count for which the rest of the chain makes sense.
     try {
-      const filter = readParameter(each, rest, text, reading, depth)
+      const filter = read(each)
       if (filter === null) return null
       if (filter !== undefined) targets.push({ type: each, filter })
     } catch (error) {
@@ -99,9 +119,18 @@ function readHas(type: string, name: string, text: string, reading: Reading, dep
   return of === null || of === undefined ? of : { kind: 'has', param, of }
 }
 
+/** `_list=id`: rows that a List names. R4's functional lists (`$current-problems`) are not kept here. */
+function readList(type: string, text: string, reading: Reading, depth: number): Filter | null | undefined {
+  if (text.startsWith('$')) throw fault(400, 'not-supported', "'_list' names Lists by their ids; functional lists are not kept here")
+  return readParameter(type, '_has:List:item:_id', text, reading, depth)
+}
+
+const tooDeep = (max: number): FhirError => fault(422, 'too-costly', `A search parameter follows more than ${max} references (CHAIN_DEPTH_MAX)`)
+
 function spend(reading: Reading): void {
   if (reading.searchesLeft-- === 0) {
-    throw fault(422, 'too-costly', `The chained parameters of a search ask for more than ${CHAIN_SEARCHES_MAX} searches of linked resources: name the types of the references`)
+    const max = reading.options.chainSearchesMax ?? 0
+    throw fault(422, 'too-costly', `The chained parameters of a search ask for more than ${max} searches of linked resources (CHAIN_SEARCHES_MAX): name the types of the references`)
   }
 }
 
@@ -115,13 +144,13 @@ interface Asked {
 }
 
 /** null: no such parameter, or one that nobody answers. A modifier that the parameter does not have is refused, lenient or not. */
-function readName(type: string, name: string): Asked | null {
+function readName(type: string, name: string, { textCharsMax }: ClauseOptions): Asked | null {
   const colon = name.indexOf(':')
   const code = colon < 0 ? name : name.slice(0, colon)
   const param = searchParam(type, code)
   if (param === undefined) return null
   const kind = kindOf(param)
-  if (kind === null) return null
+  if (kind === null || (kind === wordsKind && textCharsMax === undefined)) return null
   if (colon < 0) return { param, name: code, form: kind.plain, modifier: null }
   const word = name.slice(colon + 1)
   if (word === 'missing') return { param, name: `${code}:missing`, form: null, modifier: null }
@@ -151,9 +180,9 @@ function readClause(asked: Asked, text: string, { options, strict }: Reading): F
   }
   const parts = splitUnescaped(text, ',')
   if (parts.length > options.orValuesMax) {
-    throw fault(400, 'too-costly', `The parameter ${name} has more than ${options.orValuesMax} values`)
+    throw fault(422, 'too-costly', `The parameter ${name} has more than ${options.orValuesMax} values (OR_VALUES_MAX)`)
   }
-  const context: ValueContext = { base: options.base, now: options.now, lookups: options.lookups }
+  const context: ValueContext = options
   const values: ParamValue[] = []
   for (const part of parts) {
     if (part.length > VALUE_LENGTH_MAX) {

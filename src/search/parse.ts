@@ -1,5 +1,6 @@
 import { type FhirError, fault } from '../model/errors.ts'
-import { type ClauseOptions, newReading, readParameter } from './parse-clause.ts'
+import { type ClauseOptions, newReading, type Reading, readParameter } from './parse-clause.ts'
+import { readFilter } from './parse-filter.ts'
 import { and, codesOf, type Filter, type Query } from './query.ts'
 import { applyResultParameter, emptyResults, isResultParameter, refuseClashes, type ResultState } from './result-parameters.ts'
 
@@ -21,7 +22,7 @@ export const PARAMETERS_MAX = 64
  * and never its value; parameters without a value are ignored. https://hl7.org/fhir/R4/search.html
  */
 export function parseSearch(type: string, params: readonly (readonly [string, string])[], options: ParseOptions): Query {
-  if (params.length > PARAMETERS_MAX) throw fault(400, 'too-costly', `More than ${PARAMETERS_MAX} search parameters`)
+  if (params.length > PARAMETERS_MAX) throw fault(422, 'too-costly', `More than ${PARAMETERS_MAX} search parameters (PARAMS_MAX)`)
   const results: ResultState = emptyResults(options.countDefault)
   const filters: Filter[] = []
   const used: (readonly [string, string])[] = []
@@ -32,7 +33,7 @@ export function parseSearch(type: string, params: readonly (readonly [string, st
       if (applyResultParameter(results, name, text, { ...options, type })) used.push(pair)
       continue
     }
-    const filter = readParameter(type, name, text, reading)
+    const filter = read(type, name, text, reading)
     if (filter === undefined) {
       if (options.lenient) continue
       throw unknownParameter(type, name)
@@ -56,16 +57,19 @@ export function parseCriteria(type: string, text: string, options: ParseOptions)
   if (MALFORMED_PERCENT.test(query)) throw fault(400, 'invalid', 'Criteria with a malformed percent-encoding')
   const params = [...new URLSearchParams(query)]
   if (params.length === 0) throw fault(400, 'required', 'Criteria without a search parameter')
-  if (params.length > PARAMETERS_MAX) throw fault(400, 'too-costly', `More than ${PARAMETERS_MAX} search parameters`)
+  if (params.length > PARAMETERS_MAX) throw fault(422, 'too-costly', `More than ${PARAMETERS_MAX} search parameters (PARAMS_MAX)`)
   const reading = newReading(options, true)
   return and(params.map(([name, value]) => {
     if (isResultParameter(name)) throw fault(400, 'not-supported', `The parameter ${name} has no meaning in criteria`)
-    const filter = readParameter(type, name, value, reading)
+    const filter = read(type, name, value, reading)
     if (filter === undefined) throw unknownParameter(type, name)
     if (filter === null) throw fault(400, 'value', `${shownName(name)} is empty`)
     return filter
   }))
 }
+
+const read = (type: string, name: string, text: string, reading: Reading): Filter | null | undefined =>
+  name === '_filter' ? readFilter(type, text, reading) : readParameter(type, name, text, reading)
 
 const MALFORMED_PERCENT = /%(?![0-9A-Fa-f]{2})/
 

@@ -4,6 +4,7 @@ import { type Asks, type Clause, EMPTY, FREE, intersect, type Part, unindexed, u
 import { codesOf, type DateRange, type Filter, type ParamValue, type Plan, type TermAsk } from './query.ts'
 import { leadingParam } from './types/composite.ts'
 import { hull, needed } from './types/date.ts'
+import { formOf } from './types/kind.ts'
 import { CROWDED } from './types/reference.ts'
 import { kindOf } from './types/special.ts'
 
@@ -75,7 +76,7 @@ function clausePart(clause: Clause, scope: Scope): Part {
 
 function termsPart({ param, modifier, values }: Clause, scope: Scope, name: string): Part {
   const kind = kindOf(param)
-  const form = kind === null ? undefined : modifier === null ? kind.plain : kind.modifiers[modifier]
+  const form = kind === null ? undefined : formOf(kind, modifier)
   if (form === undefined || form.negated) return unindexed([name])
   const asks: TermAsk[] = []
   const codes = termCodes(scope.type, param.code)

@@ -35,8 +35,26 @@ export type ParamValue =
   | { readonly kind: 'of-type'; readonly system: string; readonly code: string; readonly value: string }  // Identifier.type coding and Identifier.value
   | { readonly kind: 'codes'; readonly codes: CodeSet }                                            // what a value set or a branch of a hierarchy holds
   | { readonly kind: 'composite'; readonly of: readonly ParamValue[] }                              // in the order of the components
+  | { readonly kind: 'element'; readonly test: ElementTest }                                        // of `_filter`: what holds of one element of a composite
+  | { readonly kind: 'words'; readonly query: WordQuery; readonly charsMax: number }                // `_text`, `_content`: looked for in so many characters of a resource
+  | { readonly kind: 'near'; readonly latitude: number; readonly longitude: number; readonly metres: number }  // WGS84 degrees
 
-export type Modifier = 'exact' | 'contains' | 'not' | 'text' | 'in' | 'not-in' | 'above' | 'below' | 'of-type' | 'identifier'
+/** Words (folded) of a text search; a phrase is words in a row, a prefix the start of a word. */
+export type WordQuery =
+  | { readonly kind: 'and' | 'or'; readonly of: readonly WordQuery[] }
+  | { readonly kind: 'not'; readonly of: WordQuery }
+  | { readonly kind: 'phrase'; readonly words: readonly string[]; readonly prefix: boolean }
+
+/** A test of one element that a composite parameter stands on; `part` is the number of a component. */
+export type ElementTest =
+  | { readonly kind: 'and' | 'or'; readonly of: readonly ElementTest[] }
+  | { readonly kind: 'not'; readonly of: ElementTest }
+  | { readonly kind: 'part'; readonly part: number; readonly modifier: Modifier | null; readonly value: ParamValue }
+
+export type Modifier = 'exact' | 'contains' | 'not' | 'text' | 'in' | 'not-in' | 'above' | 'below' | 'of-type' | 'identifier' | `filter-${Operator}`
+
+/** Comparisons of `_filter` that no other parameter has (https://hl7.org/fhir/R4/search_filter.html#ops). */
+export type Operator = 'eq' | 'ne' | 'co' | 'sw' | 'ew' | 'gt' | 'lt' | 'ge' | 'le' | 'po' | 'element'
 
 export type Filter =
   | { readonly kind: 'all' }
@@ -102,6 +120,8 @@ export interface Query {
   /** Names of top-level elements to return; null: all. */
   readonly elements: readonly string[] | null
   readonly includes: readonly Include[]
+  /** `_explain=true`: how the search was made stands in the Bundle. */
+  readonly explain: boolean
   /** The parameters that were used, in order, for the self link (unknown ones left out when handling is lenient). */
   readonly used: readonly (readonly [name: string, value: string])[]
   /** Codes of all search parameters that the filter and the order read, for masks ("403 by name"). */

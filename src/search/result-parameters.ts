@@ -13,6 +13,7 @@ export interface ResultState {
   summary: Query['summary']
   elements: Query['elements']
   readonly includes: Include[]
+  explain: boolean
   readonly seen: Set<string>
 }
 
@@ -24,7 +25,7 @@ export interface ResultBounds {
 }
 
 export const emptyResults = (count: number): ResultState =>
-  ({ sort: 'newest', sortKeys: [], count, total: null, summary: null, elements: null, includes: [], seen: new Set() })
+  ({ sort: 'newest', sortKeys: [], count, total: null, summary: null, elements: null, includes: [], explain: false, seen: new Set() })
 
 export const isResultParameter = (name: string): boolean => READERS.has(name) || INCLUDE.test(name)
 
@@ -103,6 +104,13 @@ const READERS: ReadonlyMap<string, Reader> = new Map<string, Reader>([
     state.elements = names
     return names.length <= ELEMENTS_MAX && names.every((name) => /^[a-z][A-Za-z]{0,63}$/.test(name))
   }],
+  ['_explain', (state, text) => {
+    state.explain = text === 'true'
+    return state.explain || text === 'false'
+  }],
+  // Contained resources are found by what contains them, and by nothing of their own.
+  ['_contained', (_state, text) => text === 'false'],
+  ['_containedType', (_state, text) => text === 'container'],
   // The representation is settled before a query is read.
   ['_format', accept],
   ['_pretty', accept]

@@ -1,13 +1,13 @@
 /** Order of a search by its parameters (https://hl7.org/fhir/R4/search.html#sort). */
 import { isNumberValue, numberOf } from '../model/decimal.ts'
 import type { Resource } from '../model/resource.ts'
-import { type TypedValue, values } from './parameters.ts'
+import type { TypedValue } from './parameters.ts'
 import type { SearchParam, SortKey } from './query.ts'
 import { rangeOf } from './types/date.ts'
 import type { MatchContext } from './types/kind.ts'
 import { rangeSpan } from './types/number.ts'
 import { localTarget } from './types/reference.ts'
-import { ownValues } from './types/special.ts'
+import { valuesOf } from './types/special.ts'
 import { fold, isObject, listOf } from './types/text.ts'
 
 /** What a resource is ordered by under one key; null: it has no such value, and comes last in either direction. */
@@ -22,7 +22,7 @@ export const isSortable = (param: SearchParam): boolean => param.expression !== 
 export function sortValues(keys: readonly SortKey[], resource: Resource, context: MatchContext): readonly SortValue[] {
   return keys.map(({ param, descending }) => {
     const read = READERS[param.kind as Sortable]
-    const found = (ownValues(param, context) ?? values(param, resource)).flatMap((typed) => read(typed, descending, context.base))
+    const found = valuesOf(param, resource, context).flatMap((typed) => read(typed, descending, context.base))
     const sign = descending ? -1 : 1
     return found.reduce<SortValue>((best, each) => (best === null || sign * compare(each, best) < 0 ? each : best), null)
   })

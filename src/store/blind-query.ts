@@ -1,4 +1,4 @@
-import { patientLevelTerms, patientTerm, populationTerm } from '../crypto/blind-index.ts'
+import { patientLevelTerms, patientTerm, placesOf, populationTerm } from '../crypto/blind-index.ts'
 import type { DataKey, KeyRing } from '../crypto/keys.ts'
 import type { Plan, TermAsk } from '../search/query.ts'
 import type { FindAsk, Term, TermQuery } from './ports.ts'
@@ -14,8 +14,8 @@ interface BlindOptions {
  */
 export async function blindQuery(options: BlindOptions, ask: FindAsk, planned: Plan): Promise<TermQuery | null> {
   const { ring, termsMax } = options
-  const patients = anchor(ask, planned)
-  const allOf: (readonly Term[])[] = []
+  const { patients, beside } = anchor(ask, planned)
+  const allOf: (readonly Term[])[] = beside === null ? [] : [panelTerms(ring, ask.type, beside)]
   if (patients?.length === 0) return null
   // Terms made under the patients' own keys name those patients already.
   let named = patients === null
@@ -29,16 +29,22 @@ export async function blindQuery(options: BlindOptions, ask: FindAsk, planned: P
   if (!named) allOf.unshift(panelTerms(ring, ask.type, patients!))
   // The adapter takes a bounded number of sets; the smallest say most, and whatever is left out is confirmed after opening.
   if (allOf.length > SETS_MAX) allOf.sort((a, b) => a.length - b.length).splice(SETS_MAX)
-  return { type: ask.type, allOf, noneOf: [], order: ask.order, ...(planned.updated === null ? {} : { updated: planned.updated }) }
+  const places = patients === null ? {} : { places: placesOf(ring, patients) }
+  return { type: ask.type, allOf, noneOf: [], order: ask.order, ...(planned.updated === null ? {} : { updated: planned.updated }), ...places }
 }
 
 const SETS_MAX = 16
 
-function anchor(ask: FindAsk, planned: Plan): readonly string[] | null {
-  if (ask.reach.kind === 'all') return planned.patients
-  if (planned.patients === null) return ask.reach.patients
-  const reach = new Set(ask.reach.patients)
-  return planned.patients.filter((patient) => reach.has(patient))
+/** `patients`: one of them is named by every match, and keys its terms; `beside`: so is one of these. Null: not restricted. */
+interface Anchor { readonly patients: readonly string[] | null; readonly beside: readonly string[] | null }
+
+/** A record of several patients may be asked for by one of them and be within reach by another, where the reach takes such records. */
+function anchor({ reach }: FindAsk, { patients }: Plan): Anchor {
+  if (reach.kind === 'all') return { patients, beside: null }
+  if (patients === null) return { patients: reach.patients, beside: null }
+  const within = new Set(reach.patients)
+  const both = patients.filter((patient) => within.has(patient))
+  return reach.shared && both.length < patients.length ? { patients, beside: reach.patients } : { patients: both, beside: null }
 }
 
 async function conjunctTerms(options: BlindOptions, type: string, conjunct: readonly TermAsk[], patients: readonly string[] | null): Promise<readonly Term[] | null> {

@@ -1,5 +1,5 @@
 import type { Bytes, Ref, Resource } from '../model/resource.ts'
-import type { Filter, Include, SortKey } from '../search/query.ts'
+import type { Filter, Include, Plan, SortKey } from '../search/query.ts'
 import type { SortPlace } from '../search/sort.ts'
 import type { LedgerEntry } from './ports/ledger.ts'
 import type { Key, OutboxEntry, Position, Term } from './ports/records.ts'
@@ -77,6 +77,18 @@ export interface FindAsk {
   readonly limit: number
   /** Rows that the caller sees and that do not match; past it: FhirError 422 too-costly. */
   readonly scanRecordsMax: number
+  /** Told how the search was made, once it is over. */
+  readonly report?: (report: FindReport) => void
+}
+
+/** How a search of one type was made. Rows that its caller does not see are counted nowhere. */
+export interface FindReport {
+  readonly type: string
+  readonly plan: Plan
+  /** Rows that the caller sees and that were opened to be judged. */
+  readonly opened: number
+  /** Those of them that match. */
+  readonly confirmed: number
 }
 
 /** Versions of all resources of a type. A version is given when `accept` takes it and the current version of its resource. */
@@ -236,6 +248,8 @@ export interface GuardedStore {
   remove(ref: Ref, ifMatch: number | null): Promise<Row | undefined>
   /** The commit of this request takes this criteria's lock: two conditional writes of the same criteria cannot both go through. */
   lock(criteria: string): Promise<void>
+  /** From now on each search is reported: the list grows. FhirError 403 for callers whose policy does not allow it. */
+  explained(): readonly FindReport[]
   /** Rows that were given to the caller. */
   disclosed(): readonly Row[]
 }

@@ -5,6 +5,7 @@
 import { SealBroken, open, type Opened } from '../crypto/envelope.ts'
 import { fault } from '../model/errors.ts'
 import type { Ref, Resource } from '../model/resource.ts'
+import { takingTurns } from '../model/turns.ts'
 import { plan } from '../search/plan.ts'
 import type { Plan } from '../search/query.ts'
 import { frozen, openedRows } from './opened-rows.ts'
@@ -24,7 +25,7 @@ export function sealedStore(options: SealedStoreOptions): ResourceStore {
     async read(refs) {
       await ring.refresh()
       const rows: (Row | undefined)[] = []
-      const breath = breathing()
+      const breath = takingTurns()
       for (let start = 0; start < refs.length; start += 1000) {
         const keys = refs.slice(start, start + 1000).map((ref) => ring.recordKey(ref.type, ref.id))
         for (const stored of await records.get(keys)) {
@@ -54,7 +55,7 @@ export function sealedStore(options: SealedStoreOptions): ResourceStore {
       }
       return rows
     },
-    find: (ask) => find(options, store, openRow, ask),
+    find: (ask) => findReported(options, store, openRow, ask),
     position: ({ type, id, updated }) => ({ updated, key: ring.recordKey(type, id) }),
     findOfPatient: (ask) => findOfPatient(options, openRow, ask),
     findVersions: (ask) => findVersions(options, openRow, ask),
@@ -114,6 +115,22 @@ function rowOf(stored: Stored, opened: Opened, parse: (bytes: Uint8Array) => unk
   })
 }
 
+/** Only what `accept` has an opinion of is counted: rows that are hidden from the caller are not. */
+async function findReported(options: SealedStoreOptions, store: ResourceStore, openRow: OpenRow, ask: FindAsk): Promise<Found> {
+  const { type, filter, report } = ask
+  if (report === undefined) return find(options, store, openRow, ask)
+  let [opened, confirmed] = [0, 0]
+  const accept = (row: Row): boolean | null => {
+    const accepted = ask.accept(row)
+    if (accepted !== null) opened += 1
+    if (accepted === true) confirmed += 1
+    return accepted
+  }
+  const found = await find(options, store, openRow, { ...ask, accept })
+  report({ type, plan: plan(type, filter, { base: options.base, termsMax: options.termsMax }), opened, confirmed })
+  return found
+}
+
 /** Rows of one type that `accept` confirms, in order, bounded by the rows that the caller sees and that had to be opened in vain. */
 async function find(options: SealedStoreOptions, store: ResourceStore, openRow: OpenRow, ask: FindAsk): Promise<Found> {
   await options.ring.refresh()
@@ -130,7 +147,7 @@ async function find(options: SealedStoreOptions, store: ResourceStore, openRow: 
     // One row more than asked is looked for, so that a next link exists only where another row of this caller does.
     const limit = Math.min(1000, after === ask.after ? ask.limit + 1 : Math.max(64, ask.limit + 1 - rows.length))
     const page = await options.records.find(query, { after, limit, examine: 2000 })
-    const breath = breathing()
+    const breath = takingTurns()
     for (const stored of page.records) {
       // Awaited only where a key has to be read: searches that take turns row by row are slower, all of them.
       const opened = openRow(stored)
@@ -166,7 +183,7 @@ async function findByIds(options: SealedStoreOptions, store: ResourceStore, ids:
   live.sort((a, b) => sign * comparePositions(a.position, b.position))
   const rows: Row[] = []
   let last: Position | null = null
-  const breath = breathing()
+  const breath = takingTurns()
   for (const { row, position } of live) {
     const pause = breath()
     if (pause !== undefined) await pause
@@ -177,15 +194,6 @@ async function findByIds(options: SealedStoreOptions, store: ResourceStore, ids:
     last = position
   }
   return { rows, next: null }
-}
-
-/** Lets others run after each 10 ms of work: a promise to wait for, or undefined to go on. */
-function breathing(): () => Promise<unknown> | undefined {
-  let last = performance.now()
-  return () => {
-    if (performance.now() - last <= 10) return undefined
-    return new Promise(setImmediate).then(() => { last = performance.now() })
-  }
 }
 
 export function comparePositions(a: Position, b: Position): number {

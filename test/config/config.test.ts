@@ -21,7 +21,7 @@ describe('settings', () => {
     })
     expect(config.bounds).toEqual({
       bodyBytesMax: 5 * 1024 ** 2, bodyBytesLargeMax: 50 * 1024 ** 2, bodyBytesInline: 1024 ** 2, formBytesMax: 256 * 1024, entriesMax: 1_000, entriesLargeMax: 20_000,
-      scanRecordsMax: 10_000, chainDepthMax: 4, chainMatchesMax: 2_000, sortRecordsMax: 10_000, includedRecordsMax: 2_000, expansionCodesMax: 20_000, expansionValuesMax: 2_000, orValuesMax: 200, includesMax: 10, countMax: 1_000, countDefault: 50, jsonDepthMax: 100,
+      scanRecordsMax: 10_000, chainDepthMax: 4, chainMatchesMax: 2_000, sortRecordsMax: 10_000, includedRecordsMax: 2_000, orValuesMax: 200, filterTestsMax: 100, filterDepthMax: 16, textCharsMax: 150_000, matchWorkMax: 500_000, chainSearchesMax: 32, expansionCodesMax: 20_000, expansionValuesMax: 2_000, includesMax: 10, countMax: 1_000, countDefault: 50, jsonDepthMax: 100,
       urlBytesMax: 8_192, headerBytesMax: 32_768, paramsMax: 64
     })
     expect(config.timeouts).toMatchObject({ headersMs: 10_000, bodyMs: 30_000, writeStallMs: 30_000, drainMs: 30_000 })

@@ -20,6 +20,7 @@ afterAll(() => server.close())
 const VALUES: Readonly<Record<string, string>> = {
   string: 'a', token: 'urn:x|a', reference: 'some-id', date: '2026-01-01', number: '1', quantity: '1|http://unitsofmeasure.org|kg', uri: 'http://example.org/x'
 }
+const SPECIAL: Readonly<Record<string, string>> = { _text: 'a', _content: 'a', _filter: '_id pr true', near: '1.5|2.5|1|km' }
 const COMPOSITES: readonly string[] = ['a$1', 'a$2026-01-01', 'a$a', 'a$some-id', '2026-01-01$a', 'some-id$a', '1$a', '1$1', 'a$http://example.org', 'some-id$some-id', '1$2', '2026-01-01$some-id', 'a$1$2']
 
 describe('the CapabilityStatement', () => {
@@ -52,7 +53,7 @@ describe('the CapabilityStatement', () => {
     let asked = 0
     for (const { type, searchParam } of statement.rest[0].resource) {
       for (const { name, type: kind } of searchParam) {
-        const values = kind === 'composite' ? COMPOSITES : [VALUES[kind] ?? 'no-such-kind']
+        const values = kind === 'composite' ? COMPOSITES : [SPECIAL[name] ?? VALUES[kind] ?? 'no-such-kind']
         let reply = null
         for (const value of values) {
           reply = await server.ask(system, 'GET', `${type}?${name}=${encodeURIComponent(value)}&_count=1`)
@@ -64,7 +65,7 @@ describe('the CapabilityStatement', () => {
     }
     expect(refused).toEqual([])
     expect(asked).toBeGreaterThan(1500)
-  }, 60_000)
+  })
 
   test('lists includes that all work: to it and from it', async () => {
     const urls: string[] = statement.rest[0].resource.flatMap(({ type, searchInclude, searchRevInclude }: Json) => [
@@ -112,7 +113,7 @@ describe('the CapabilityStatement', () => {
     }
     expect(statuses(await server.ask(system, 'POST', '', { body: bundle('batch', [entry('POST', 'Patient', patient('x'))]) }))).toEqual([201])
     expect(statuses(await server.ask(system, 'POST', '', { body: bundle('transaction', [entry('POST', 'Patient', patient('x'))]) }))).toEqual([201])
-  }, 60_000)
+  })
 
   test('lists compartments that are searched', async () => {
     const types = statement.rest[0].compartment.map((url: string) => url.split('/').at(-1)!).map((name: string) => name[0]!.toUpperCase() + name.slice(1))

@@ -7,6 +7,9 @@ export const BASE = 'https://clinic.example/fhir/R4'
 export const NOW = Date.UTC(2026, 0, 1)
 export const OPTIONS: ParseOptions = { base: BASE, countMax: 1000, countDefault: 50, orValuesMax: 200, lenient: false, now: () => NOW }
 
+/** With everything that a search by a caller may use. */
+export const FULL: ParseOptions = { ...OPTIONS, chainDepthMax: 4, chainSearchesMax: 32, filterTestsMax: 20, filterDepthMax: 6, textCharsMax: 1_000 }
+
 /** `a=b&c=d`, taken as it stands: nothing is percent-decoded. */
 export const pairs = (query: string): (readonly [string, string])[] =>
   query.split('&').map((each) => [each.slice(0, each.indexOf('=')), each.slice(each.indexOf('=') + 1)] as const)

@@ -38,7 +38,7 @@ describe('match', () => {
   })
 
   test('a clause that no form answers is an error, not an answer', () => {
-    const odd: Filter = { kind: 'clause', param: searchParam('Observation', 'code')!, modifier: 'in', values: [{ kind: 'uri', uri: 'x' }] }
+    const odd: Filter = { kind: 'clause', param: searchParam('Observation', 'code')!, modifier: 'filter-po', values: [{ kind: 'uri', uri: 'x' }] }
     expect(() => matches({ kind: 'not', of: odd }, observation, { base: BASE })).toThrow()
     expect(matches({ ...odd, modifier: 'not', values: [{ kind: 'token', system: undefined, code: 'x' }] }, observation, { base: BASE })).toBe(true)
   })

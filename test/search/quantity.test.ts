@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { rawNumber } from '../../src/model/decimal.ts'
+import { baseUnit } from '../../src/search/units.ts'
 import { finds, refusal } from './asking.ts'
 
 const UCUM = 'http://unitsofmeasure.org'
@@ -24,6 +25,39 @@ describe('quantity search', () => {
     ['totalgross=10.00|urn:iso:std:iso:4217|EUR', { resourceType: 'Invoice', totalGross: { value: 10, currency: 'EUR' } }, true], ['totalgross=10||USD', { resourceType: 'Invoice', totalGross: { value: 10, currency: 'EUR' } }, false]
   ] as const)('%s on %j: %s', (query, resource, expected) => {
     expect(finds(query, resource)).toBe(expected)
+  })
+
+  const unit = (value: number, code: string, more: object = {}) => of({ value, system: UCUM, code, ...more })
+  test.each([
+    [`value-quantity=5.4|${UCUM}|g`, unit(5400, 'mg'), true], [`value-quantity=5.4|${UCUM}|g`, unit(5350, 'mg'), true], [`value-quantity=5.4|${UCUM}|g`, unit(5450, 'mg'), false], [`value-quantity=0.1|${UCUM}|kg`, unit(100, 'g'), true],
+    [`value-quantity=gt100|${UCUM}|mg`, unit(0.1, 'g'), false], [`value-quantity=ge100|${UCUM}|mg`, unit(0.1, 'g'), true], [`value-quantity=le100|${UCUM}|mg`, unit(0.1, 'g'), true], [`value-quantity=lt100|${UCUM}|mg`, unit(0.099, 'g'), true],
+    [`value-quantity=37.0|${UCUM}|Cel`, unit(98.6, '[degF]'), true], [`value-quantity=gt38|${UCUM}|Cel`, unit(101, '[degF]'), true], [`value-quantity=gt38|${UCUM}|Cel`, unit(100, '[degF]'), false], [`value-quantity=70|${UCUM}|[in_i]`, unit(1.778, 'm'), true],
+    [`value-quantity=120|${UCUM}|mm[Hg]`, unit(16, 'kPa'), true], [`value-quantity=ne5|${UCUM}|g`, unit(5000, 'mg'), false], [`value-quantity=sa5|${UCUM}|g`, unit(5001, 'mg'), true], [`value-quantity=eb5|${UCUM}|g`, unit(5001, 'mg'), false],
+    [`value-quantity=ap5|${UCUM}|g`, unit(5400, 'mg'), true], [`value-quantity=ap5|${UCUM}|g`, unit(5600, 'mg'), false], [`value-quantity=lt5|${UCUM}|g`, unit(5000, 'mg', { comparator: '<' }), true],
+    // Of another dimension, without conversion, or no unit at all: only equal codes compare.
+    [`value-quantity=gt0|${UCUM}|g`, unit(5, 'm'), false], [`value-quantity=gt1|${UCUM}|[IU]`, unit(5, '[IU]'), true], [`value-quantity=gt1|${UCUM}|[IU]`, unit(5, 'k[IU]'), false], [`value-quantity=gt1|${UCUM}|[pH]`, unit(7, '[pH]'), true],
+    [`value-quantity=gt0|${UCUM}|mol/L`, unit(7, '[pH]'), false], [`value-quantity=gt1|${UCUM}|nonsense`, unit(5, 'nonsense'), true], [`value-quantity=gt1|${UCUM}|nonsense`, unit(5, 'mg'), false],
+    [`value-quantity=5|http://other|g`, unit(5000, 'mg'), false], ['value-quantity=5||g', unit(5000, 'mg'), false], [`value-quantity=5|${UCUM}|g`, of({ value: 5000, code: 'mg' }), false]
+  ] as const)('units of UCUM convert: %s on %j: %s', (query, resource, expected) => {
+    expect(finds(query, resource)).toBe(expected)
+  })
+
+  test('SampledData lies between its least and its greatest sample', () => {
+    const sampled = (data: string, more: object = {}) => ({ resourceType: 'Observation', valueSampledData: { origin: { value: 10, system: UCUM, code: 'mg' }, period: 1, dimensions: 1, data, ...more } })
+    for (const [query, resource, expected] of [
+      ['gt14', sampled('1 5 E'), true], ['gt15', sampled('1 5 E'), false], ['lt12', sampled('1 5 E'), true], ['gt19', sampled('1 5 E', { factor: 2 }), true], [`gt0.014|${UCUM}|g`, sampled('1 5'), true], ['gt0', sampled('E E'), false],
+      ['gt29', sampled('U 1', { upperLimit: 20 }), true], ['lt6', sampled('L 1', { lowerLimit: -5 }), true], ['lt6', sampled('L 1'), false]
+    ] as const) expect([query, finds(`value-quantity=${query}`, resource)]).toEqual([query, expected])
+  })
+
+  test('a unit is read once, and a hostile one costs little', () => {
+    expect(baseUnit('mg')).toBe(baseUnit('mg'))
+    expect(baseUnit('kg')).toMatchObject({ dimension: 'g1', factor: 1000, offset: 0 })
+    const hostile = ['('.repeat(60), 'mg.'.repeat(21), '10*'.repeat(20), '{'.repeat(60), 'a'.repeat(64), `${'mg/'.repeat(500)}mg`, '', ' ', '%'.repeat(60), '__proto__', 'constructor']
+    const start = performance.now()
+    for (const code of hostile) expect(() => baseUnit(code)).not.toThrow()
+    expect(performance.now() - start).toBeLessThan(1_000)
+    expect(baseUnit(`${'mg/'.repeat(500)}mg`)).toBeNull()
   })
 
   test.each(['5.4|mg', '5|a|b|c', '|a|b', 'mg', 'lt', '5,4||'])('%s is no quantity: refused', (text) => {

@@ -16,7 +16,8 @@ import { openStores, openTransfer } from '../../src/stores.ts'
 import { beside, type Place } from '../child.ts'
 import { dataDir } from '../data.ts'
 import { startHarness, SYSTEM, type Json } from '../harness.ts'
-import { freshDatabase, mongoServer, withClient } from './mongo-place.ts'
+import { freshDatabase, mongoServer } from './mongo-place.ts'
+import { withClient } from '../stores.ts'
 
 // Commands are processes of their own, and the stand-in for MongoDB is slow.
 vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 })

@@ -22,7 +22,8 @@ export const searchType: InteractionDefinition = {
     const path = request.compartment === undefined ? type : `${refText(request.compartment)}/${type}`
     const { params, after, back } = pageOf(exchange, path)
     const query = queryOf(exchange, type, params, await lookupsFor(exchange, params))
-    return searchPage(exchange, path, query, await pageFor(exchange, query, after, back))
+    const reports = query.explain ? guarded.explained() : null
+    return searchPage(exchange, path, query, { ...(await pageFor(exchange, query, after, back)), reports })
   }
 }
 
@@ -48,11 +49,12 @@ export const searchSystem: InteractionDefinition = {
       return sum
     }
     const isLater = after !== null
-    if (first.summary === 'count' || first.count === 0) return searchPage(exchange, path, query, { ...NOTHING, isLater, total: await total() })
+    const reports = first.explain ? guarded.explained() : null
+    if (first.summary === 'count' || first.count === 0) return searchPage(exchange, path, query, { ...NOTHING, isLater, total: await total(), reports })
     const found = asks.length === 1 ? await guarded.search(asks[0]!) : await guarded.searchAll(asks)
     const isWhole = !isLater && found.next === null
     const sum = first.total === 'none' ? null : isWhole ? found.rows.length : first.total === 'accurate' ? await total() : null
-    return searchPage(exchange, path, query, { ...found, isLater, total: sum, included: await included(exchange, query, found.rows) })
+    return searchPage(exchange, path, query, { ...found, isLater, total: sum, included: await included(exchange, query, found.rows), reports })
   }
 }
 
@@ -62,6 +64,7 @@ function queryOf(exchange: Exchange, type: string, params: PageLink['params'], l
   const query = parseSearch(type, params, { base: site.base, ...site.bounds, ...lookups, lenient: lenient(request), now: () => site.now })
   checkElements(type, query.elements)
   guarded.requireIncludes(type, query.includes)
+  if (query.explain && type === 'AuditEvent') throw fault(400, 'not-supported', "'_explain' tells of the record store, where most AuditEvents do not lie")
   if (request.compartment === undefined) return query
   const within = inCompartment(request.compartment, type)
   if (within === null) throw fault(404, 'not-found', `The compartment has no resources of type ${type}`)
@@ -84,7 +87,7 @@ function typesOf({ request, guarded }: Exchange, params: PageLink['params']): re
 
 const NOTHING = { rows: [], included: [], next: null, previous: null } as const
 
-async function pageFor(exchange: Exchange, query: Query, after: Place | null, back: boolean): Promise<Page> {
+async function pageFor(exchange: Exchange, query: Query, after: Place | null, back: boolean): Promise<Omit<Page, 'reports'>> {
   const { guarded } = exchange
   const isLater = after !== null
   const { type, filter, codes, count: limit } = query

@@ -1,5 +1,6 @@
 /** What `:in`, `:not-in`, `:above` and `:below` of a search need, fetched before it is parsed (https://hl7.org/fhir/R4/search.html#token). */
 import { fault } from '../../model/errors.ts'
+import { terminologyIn } from '../../search/parse-filter.ts'
 import type { CodeSet } from '../../search/query.ts'
 import { splitUnescaped, unescapeValue } from '../../search/types/text.ts'
 import type { Lookups } from '../../search/types/kind.ts'
@@ -10,7 +11,8 @@ import { Terminology } from './value-set.ts'
 import { visibleLibrary } from './visible.ts'
 
 /** Empty where no parameter has such a modifier, wherever in a chain; most searches cost nothing here. */
-export async function lookupsFor(exchange: Exchange, params: PageLink['params']): Promise<{ readonly lookups?: Lookups }> {
+export async function lookupsFor(exchange: Exchange, given: PageLink['params']): Promise<{ readonly lookups?: Lookups }> {
+  const params = given.flatMap((pair) => (pair[0] === '_filter' ? terminologyIn(pair[1], exchange.site.bounds) : [pair]))
   const [sets, branches] = [params.filter(([name]) => /:(?:not-)?in$/.test(name)), params.filter(([name]) => /:(?:above|below)$/.test(name))]
   if (sets.length + branches.length === 0) return {}
   const valueSetUrls = sets.flatMap(([, text]) => valuesOf(text))

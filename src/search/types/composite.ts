@@ -1,7 +1,7 @@
 import { type CompositeValue, componentParams } from '../parameters.ts'
-import type { ParamValue, SearchParam } from '../query.ts'
+import type { ElementTest, ParamValue, SearchParam } from '../query.ts'
 import { dateKind } from './date.ts'
-import { type Kind, NO_TERMS, notIndexed } from './kind.ts'
+import { formOf, type Kind, type MatchContext, NO_TERMS, notIndexed } from './kind.ts'
 import { numberKind } from './number.ts'
 import { quantityKind } from './quantity.ts'
 import { referenceKind } from './reference.ts'
@@ -14,7 +14,7 @@ import { uriKind } from './uri.ts'
 export const compositeKind: Kind = {
   plain: {
     parse: (text, param, context) => {
-      const kinds = kindsOf(param)
+      const kinds = componentsOf(param)
       const parts = splitUnescaped(text, '$')
       if (kinds === null || parts.length !== kinds.length) return null
       const of: ParamValue[] = []
@@ -36,7 +36,28 @@ export const compositeKind: Kind = {
     asks: notIndexed
   },
   modifiers: {},
+  operators: {
+    element: {
+      parse: () => null,
+      matches: (value, typed, context) => value.kind === 'element' && elementHolds(value.test, typed.value as CompositeValue, context),
+      asks: notIndexed
+    }
+  },
   terms: () => NO_TERMS
+}
+
+function elementHolds(test: ElementTest, element: CompositeValue, context: MatchContext): boolean {
+  switch (test.kind) {
+    case 'and': return test.of.every((each) => elementHolds(each, element, context))
+    case 'or': return test.of.some((each) => elementHolds(each, element, context))
+    case 'not': return !elementHolds(test.of, element, context)
+    case 'part': {
+      const kind = SIMPLE[test.value.kind]
+      const form = kind === undefined ? undefined : formOf(kind, test.modifier)
+      if (form === undefined) throw new Error('No form matches a component')
+      return (element.components[test.part] ?? []).some((each) => form.matches(test.value, each, context))
+    }
+  }
 }
 
 /** The kinds a component can have, by the kind of its value. */
@@ -47,11 +68,11 @@ const SIMPLE: Readonly<Record<string, Kind | undefined>> = {
 /** R4 names the definitions of its components the wrong way round: `relatesto`, a reference, for the code, and `relation` for the target. */
 const MISNAMED = 'DocumentReference.relationship'
 
-interface Component { readonly param: SearchParam; readonly kind: Kind }
+export interface Component { readonly param: SearchParam; readonly kind: Kind }
 const known = new WeakMap<SearchParam, readonly Component[] | null>()
 
 /** The components of a composite parameter; null where one of them is of a kind that has no values of its own. */
-function kindsOf(param: SearchParam): readonly Component[] | null {
+export function componentsOf(param: SearchParam): readonly Component[] | null {
   let found = known.get(param)
   if (found === undefined) {
     const parts = `${param.type}.${param.code}` === MISNAMED ? componentParams(param).toReversed() : componentParams(param)
@@ -66,4 +87,4 @@ function kindsOf(param: SearchParam): readonly Component[] | null {
 }
 
 /** The parameter whose index serves a composite one: its first component's. */
-export const leadingParam = (param: SearchParam): SearchParam | null => kindsOf(param)?.[0]?.param ?? null
+export const leadingParam = (param: SearchParam): SearchParam | null => componentsOf(param)?.[0]?.param ?? null

@@ -1,7 +1,7 @@
 import type { TypedValue } from '../parameters.ts'
 import type { DateRange, ParamValue, Prefix } from '../query.ts'
 import { dateRange } from './date-text.ts'
-import { type Kind, NO_TERMS, notIndexed, type ValueContext } from './kind.ts'
+import { type Form, type Kind, NO_TERMS, notIndexed, type ValueContext } from './kind.ts'
 import { isObject, listOf, unescapeValue } from './text.ts'
 
 /** Dates compare as ranges, half-open, in ms; text without a zone is UTC. https://hl7.org/fhir/R4/search.html#date */
@@ -16,8 +16,27 @@ export const dateKind: Kind = {
     asks: notIndexed
   },
   modifiers: {},
+  operators: {
+    co: rangeForm((asked, given) => given.from <= asked.from && asked.before <= given.before),
+    po: rangeForm((asked, given) => given.from < asked.before && asked.from < given.before)
+  },
   // Terms of dates come from all values of a parameter together: see `hull` and index-dates.ts.
   terms: () => NO_TERMS
+}
+
+/** Dates without a prefix, compared as ranges. */
+function rangeForm(hit: (asked: DateRange, given: DateRange) => boolean): Form {
+  return {
+    parse: (text) => {
+      const range = dateRange(unescapeValue(text))
+      return range === null ? null : { kind: 'date', prefix: 'eq', range }
+    },
+    matches: (value, typed) => {
+      const given = rangeOf(typed)
+      return value.kind === 'date' && given !== null && hit(value.range, given)
+    },
+    asks: notIndexed
+  }
 }
 
 /** The range that a value covers: its precision, a Period with open ends as infinity, the outer limits of a Timing. */

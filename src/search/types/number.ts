@@ -1,4 +1,4 @@
-import { isNumberValue, numberOf } from '../../model/decimal.ts'
+import { isNumberValue, numberOf, numberText } from '../../model/decimal.ts'
 import type { ParamValue, Prefix } from '../query.ts'
 import { splitPrefix } from './date.ts'
 import { type Kind, NO_TERMS, notIndexed } from './kind.ts'
@@ -22,6 +22,16 @@ export const numberKind: Kind = {
     asks: notIndexed
   },
   modifiers: {},
+  operators: {
+    co: {
+      parse: (text) => {
+        const ask = parseNumber(unescapeValue(text))
+        return ask === null || ask.prefix !== 'eq' ? null : { kind: 'number', ...ask }
+      },
+      matches: (value, typed) => value.kind === 'number' && impliedSpan(typed.value, value.value),
+      asks: notIndexed
+    }
+  },
   terms: () => NO_TERMS
 }
 
@@ -68,6 +78,16 @@ export function numberHolds(ask: NumberAsk, t: Span): boolean {
     case 'eb': return t.high < v || (t.high === v && t.highOpen)
     case 'ap': return t.high >= ask.low && t.low <= ask.high
   }
+}
+
+/** Whether a number lies in what a stored one means by its digits (5.4 is [5.35, 5.45)), or in a stored Range. */
+function impliedSpan(given: unknown, value: number): boolean {
+  if (isNumberValue(given)) {
+    const implied = parseNumber(numberText(given))
+    return implied !== null && value >= implied.low && value < implied.high
+  }
+  const span = isObject(given) ? rangeSpan(given) : null
+  return span !== null && value >= span.low && value <= span.high
 }
 
 /** With more digits than a double has, the bounds may fall together on the value: it holds for itself at least. */

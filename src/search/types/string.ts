@@ -1,13 +1,23 @@
+import type { TypedValue } from '../parameters.ts'
 import type { ParamValue } from '../query.ts'
-import { type Form, type Kind, type TermText, NO_TERMS, notIndexed } from './kind.ts'
+import { type Form, type Kind, type MatchContext, type TermText, NO_TERMS, notIndexed, spend } from './kind.ts'
 import { fold, isObject, unescapeValue } from './text.ts'
 
 /** Strings: a case- and accent-folded prefix of any part. https://hl7.org/fhir/R4/search.html#string */
 export const stringKind: Kind = {
-  plain: stringForm((part, value) => fold(part).startsWith(value.folded), (value) => prefixAsks(value.folded)),
+  plain: stringForm(foldedStart, (folded, value) => folded.startsWith(value.folded), (value) => prefixAsks(value.folded)),
   modifiers: {
-    exact: stringForm((part, value) => part === value.text, (value) => (value.folded === '' ? null : [{ text: `s=:${value.folded}` }])),
-    contains: stringForm((part, value) => fold(part).includes(value.folded), notIndexed)
+    exact: stringForm(asItIs, (part, value) => part === value.text, wholeAsks),
+    contains: stringForm(foldedToSearch, (folded, value) => folded.includes(value.folded), notIndexed)
+  },
+  operators: {
+    eq: stringForm(foldedWhole, (folded, value) => folded === value.folded, wholeAsks),
+    ne: stringForm(foldedWhole, (folded, value) => folded !== value.folded, notIndexed),
+    ew: stringForm(foldedWhole, (folded, value) => folded.endsWith(value.folded), notIndexed),
+    gt: stringForm(foldedStart, (folded, value) => firstOf(folded) > firstOf(value.folded), notIndexed),
+    lt: stringForm(foldedStart, (folded, value) => firstOf(folded) < firstOf(value.folded), notIndexed),
+    ge: stringForm(foldedStart, (folded, value) => firstOf(folded) >= firstOf(value.folded), notIndexed),
+    le: stringForm(foldedStart, (folded, value) => firstOf(folded) <= firstOf(value.folded), notIndexed)
   },
   terms: (typed) => {
     const terms: TermText[] = []
@@ -21,6 +31,9 @@ export const stringKind: Kind = {
 
 type StringValue = Extract<ParamValue, { kind: 'string' }>
 
+/** The specification orders texts by the code points they start with; an empty one has none, which is neither more nor less. */
+const firstOf = (folded: string): number => folded.codePointAt(0) ?? NaN
+
 /** A value that is text, matched part by part; token's `:text` is built from it too. */
 export function parseString(text: string): StringValue | null {
   const plain = unescapeValue(text)
@@ -28,12 +41,52 @@ export function parseString(text: string): StringValue | null {
   return folded === '' ? null : { kind: 'string', text: plain, folded }
 }
 
-function stringForm(hit: (part: string, value: StringValue) => boolean, asks: (value: StringValue) => readonly TermText[] | null): Form {
+/** What of a part a form looks at, folded where letters are not told apart. */
+type Folding = (part: string, values: readonly StringValue[], context: MatchContext) => string
+
+function stringForm(folding: Folding, hit: (folded: string, value: StringValue) => boolean, asks: (value: StringValue) => readonly TermText[] | null): Form {
+  const holds = (values: readonly ParamValue[], typed: TypedValue, context: MatchContext): boolean => {
+    const asked = values as readonly StringValue[]
+    return eachPart(typed.value, (part) => {
+      const folded = folding(part, asked, context)
+      return asked.some((value) => hit(folded, value))
+    })
+  }
   return {
-    parse: parseString,
-    matches: (value, typed) => value.kind === 'string' && eachPart(typed.value, (part) => hit(part, value)),
+    parse: parseString, matches: (value, typed, context) => holds([value], typed, context), matchesAny: holds,
     asks: (value) => (value.kind === 'string' ? asks(value) : null)
   }
+}
+
+/** To fold a letter takes as long as some comparisons. */
+const FOLDING_COST = 3
+
+function foldedWhole(part: string, _values: readonly StringValue[], context: MatchContext): string {
+  spend(context, part.length * FOLDING_COST)
+  return fold(part)
+}
+
+/** Each value is looked for in all of the part. */
+function foldedToSearch(part: string, values: readonly StringValue[], context: MatchContext): string {
+  spend(context, part.length * (FOLDING_COST + values.length))
+  return fold(part)
+}
+
+function asItIs(part: string): string {
+  return part
+}
+
+const START_LENGTH = 4_000
+
+/** Of a long part its start is enough, unless little is left of that once it is folded. */
+function foldedStart(part: string, values: readonly StringValue[], context: MatchContext): string {
+  if (part.length <= START_LENGTH) return fold(part)
+  const start = fold(part.slice(0, START_LENGTH))
+  return values.every(({ folded }) => folded.length + 2 < start.length) ? start : foldedWhole(part, values, context)
+}
+
+function wholeAsks({ folded }: StringValue): readonly TermText[] | null {
+  return folded === '' ? null : [{ text: `s=:${folded}` }]
 }
 
 /** Text elements of HumanName, Address and CodeableConcept; other complex types have none. */

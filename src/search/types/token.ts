@@ -103,7 +103,31 @@ export const tokenKind: Kind = {
       asks: (value) => (value.kind === 'of-type' ? [{ text: `t:${value.value}` }] : null)
     }
   },
+  operators: {
+    eq: { parse: parseToken, matches: foldedMatches, asks: (value, param) => (hasCase(value) ? null : plain.asks(value, param)) },
+    ne: { parse: parseToken, matches: (value, typed) => !foldedMatches(value, typed), asks: notIndexed }
+  },
   terms
+}
+
+const foldedText = (text: string): string => text.toLowerCase()
+
+/** `_filter` does not tell letters by their case: both sides are compared in lower case. */
+function foldedMatches(value: ParamValue, { type, value: given }: TypedValue): boolean {
+  if (value.kind !== 'token') return false
+  const { system, code } = value
+  // What has no system of its own has that of its binding, as it is written.
+  const asked: TokenValue = { kind: 'token', system: isObject(given) && typeof system === 'string' ? foldedText(system) : system, code: code === null ? null : foldedText(code) }
+  return tokenMatches(asked, { type, value: foldedGiven(given) })
+}
+
+const hasCase = (value: ParamValue): boolean => value.kind !== 'token' || value.code === null || foldedText(value.code) !== value.code || value.code.toUpperCase() !== value.code
+
+function foldedGiven(given: unknown): unknown {
+  if (typeof given === 'string') return foldedText(given)
+  if (!isObject(given)) return given
+  const texts = Object.entries(given).map(([name, text]) => [name, name === 'coding' ? listOf(text).map(foldedGiven) : typeof text === 'string' ? foldedText(text) : text])
+  return Object.fromEntries(texts)
 }
 
 /** Boolean literals as tokens carry this implicit system (R4, token). */

@@ -9,6 +9,12 @@ export const uriKind: Kind = {
     below: uriForm((given, asked) => isUnder(given, asked)),
     above: uriForm((given, asked) => isUnder(asked, given))
   },
+  operators: {
+    ne: uriForm((given, asked) => given !== asked),
+    co: uriForm((given, asked) => given.toLowerCase().includes(asked.toLowerCase())),
+    sw: uriForm((given, asked) => given.toLowerCase().startsWith(asked.toLowerCase())),
+    ew: uriForm((given, asked) => given.toLowerCase().endsWith(asked.toLowerCase()))
+  },
   terms: (typed) => (typeof typed.value === 'string' ? [{ text: `u:${typed.value}` }] : NO_TERMS)
 }
 

@@ -1,0 +1,45 @@
+/** Work on one thread that lets others run in between. */
+
+/** Milliseconds of work after which others have their turn. */
+const WORK_MS = 10
+
+/** To be called between two pieces of work: a promise to wait for where others should run, else undefined. */
+export function takingTurns(): () => Promise<unknown> | undefined {
+  let last = performance.now()
+  return () => {
+    if (performance.now() - last <= WORK_MS) return undefined
+    return new Promise(setImmediate).then(() => { last = performance.now() })
+  }
+}
+
+/** A sorted copy, as `toSorted` makes it, in turns. Items that compare as equal stay as they stood. */
+export async function sortInTurns<T>(items: readonly T[], compare: (a: T, b: T) => number): Promise<T[]> {
+  const turn = takingTurns()
+  let runs: T[][] = []
+  for (let from = 0; from < items.length; from += RUN) {
+    runs.push(items.slice(from, from + RUN).sort(compare))
+    const pause = turn()
+    if (pause !== undefined) await pause
+  }
+  while (runs.length > 1) {
+    const longer: T[][] = []
+    for (let at = 0; at < runs.length; at += 2) {
+      longer.push(runs[at + 1] === undefined ? runs[at]! : merge(runs[at]!, runs[at + 1]!, compare))
+      const pause = turn()
+      if (pause !== undefined) await pause
+    }
+    runs = longer
+  }
+  return runs[0] ?? []
+}
+
+const RUN = 512
+
+function merge<T>(a: readonly T[], b: readonly T[], compare: (a: T, b: T) => number): T[] {
+  const merged: T[] = []
+  let [i, j] = [0, 0]
+  while (i < a.length && j < b.length) merged.push(compare(a[i]!, b[j]!) <= 0 ? a[i++]! : b[j++]!)
+  while (i < a.length) merged.push(a[i++]!)
+  while (j < b.length) merged.push(b[j++]!)
+  return merged
+}
