@@ -46,12 +46,12 @@ const team = (id: string, subject: string, member: string): Json =>
   ({ resourceType: 'CareTeam', id, status: 'active', subject: { reference: `Patient/${subject}` }, participant: [{ member: { reference: member } }] })
 
 /** Starts the work while the other processes stand still, so that this one takes its connections; then all go on. */
-export async function heldBy<T>(pid: number, pids: readonly number[], work: () => Promise<T>): Promise<T> {
+export async function heldBy<T>(pid: number, pids: readonly number[], work: () => Promise<T>, takenMs = TAKEN_MS): Promise<T> {
   const others = pids.filter((each) => each !== pid)
   for (const each of others) process.kill(each, 'SIGSTOP')
   try {
     const done = work()
-    await Promise.race([done.catch(() => undefined), pause(TAKEN_MS)])
+    await Promise.race([done.catch(() => undefined), pause(takenMs)])
     for (const each of others) process.kill(each, 'SIGCONT')
     return await done
   } finally {

@@ -23,7 +23,7 @@ describe('RATE_LIMIT', () => {
     while ((await children(server.process.pid!)).length < 3) await pause(50)
     const pids = await children(server.process.pid!)
     for (let round = 0; round < 36; round++) {
-      const answers = await heldBy(pids[round % 3]!, pids, () => Promise.all(Array.from({ length: 20 }, () => ask(server.base, null, 'GET', 'Patient'))))
+      const answers = await heldBy(pids[round % 3]!, pids, () => Promise.all(Array.from({ length: 20 }, () => ask(server.base, null, 'GET', 'Patient'))), 5000)
       statuses.push(...answers.map(({ status }) => status))
     }
     const passed = statuses.filter((status) => status === 401).length
