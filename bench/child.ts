@@ -52,7 +52,7 @@ function launch(args: readonly string[], env: NodeJS.ProcessEnv): ChildProcess {
   const child = spawn(process.execPath, ['--import', new URL('./meter.ts', import.meta.url).href, ...args], {
     cwd: ROOT, env, stdio: ['ignore', 'ignore', 'inherit', 'ipc']
   })
-  process.once('exit', () => child.kill())
+  process.once('exit', () => child.kill('SIGKILL'))
   return child
 }
 

@@ -43,11 +43,13 @@ const CHECKED = 20
 
 const dir = mkdtempSync(join(tmpdir(), 'wardkeep-bench-'))
 const running: Server[] = []
+// Stopped by hand, it leaves neither servers nor their stores behind.
+process.once('exit', () => rmSync(dir, { recursive: true, force: true }))
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
 try {
   await run()
 } finally {
   for (const server of running) await server.stop()
-  rmSync(dir, { recursive: true, force: true })
 }
 
 async function run(): Promise<void> {

@@ -88,6 +88,11 @@ export async function startServing(config: Config, place: Place | null = null): 
     largeXml: bulk.toXml,
     bodyLimit: async (caller: Caller) => ((await system.policyOf(caller)).largeBundles ? config.bounds.bodyBytesLargeMax : config.bounds.bodyBytesMax),
     unavailable: (error) => error instanceof StoreUnavailable || error instanceof StoreUnknown || error instanceof KeysUnavailable
+  }).catch(async (error: unknown) => {
+    // A slot of the ledger that is not let go is lost to the next start for 15 s.
+    await refusedTokens.close()
+    await system.close()
+    throw error
   })
   return {
     system, port: server.port,

@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path'
 import type { MessagePort } from 'node:worker_threads'
 import type { Config } from './config.ts'
 import { openMongoLedger } from './store/adapters/mongodb/ledger.ts'
+import { shardMongo } from './store/adapters/mongodb/shard.ts'
 import { openMongoStore } from './store/adapters/mongodb/store.ts'
 import { openSqliteLedger } from './store/adapters/sqlite/ledger.ts'
 import { openSqliteStore } from './store/adapters/sqlite/store.ts'
@@ -45,6 +46,12 @@ export async function openTransfer({ store, dataDir }: Config, now: () => number
 export const ledgerIsHeld = (dataDir: string, at: number): boolean => isHeld(join(dataDir, 'ledger.db'), at)
 
 export const filesOf = (path: string, dataDir: string): SqliteFiles => ({ records: path, ledger: join(dataDir, 'ledger.db') })
+
+/** Spreads the database of STORE_URL over its shards; answers the collections that were not spread before. */
+export async function shardStore({ store }: Config, now: () => number): Promise<readonly string[]> {
+  if (store.kind !== 'mongodb') throw new Error('STORE_URL names no MongoDB')
+  return await shardMongo({ url: store.url, now })
+}
 
 async function openFiles({ store, dataDir, now, writers }: Opening<'sqlite'>): Promise<Stores> {
   const files = filesOf(store.path, dataDir)

@@ -59,7 +59,7 @@ export async function supervise(config: Config): Promise<never> {
   cluster.schedulingPolicy = cluster.SCHED_NONE
   const posts = Array.from({ length: config.workers }, (_, index): Post =>
     ({ holder: randomBytes(16).toString('base64'), number: index + 1, worker: null, failures: 0, restart: null }))
-  let stopping = false
+  let [stopping, started] = [false, false]
   const stop = (): void => {
     if (stopping) return
     stopping = true
@@ -82,7 +82,7 @@ export async function supervise(config: Config): Promise<never> {
     worker.on('error', () => {})
     worker.on('exit', () => {
       post.worker = null
-      if (stopping) return
+      if (stopping || !started) return
       post.failures = performance.now() - began < STEADY_MS ? post.failures + 1 : 0
       const wait = Math.min(RESTART_MS_MAX, RESTART_MS_FIRST * 2 ** post.failures)
       log.note('error', `Server ${post.number} ended and is started again in ${wait} ms`)
@@ -95,11 +95,8 @@ export async function supervise(config: Config): Promise<never> {
   const worker = start(first)
   const ended = once(worker, 'exit') as Promise<[number | null]>
   const failed = await Promise.race([once(worker, 'listening').then(() => null), ended.then(([code]) => code ?? 1)])
-  if (failed !== null && !stopping) {
-    stopping = true
-    if (first.restart !== null) clearTimeout(first.restart)
-    return leave(log, failed === 0 ? EX_CONFIG : failed)
-  }
+  if (failed !== null && !stopping) return leave(log, failed === 0 ? EX_CONFIG : failed)
+  started = true
   for (const post of posts.slice(1)) if (!stopping) start(post)
   return new Promise<never>(() => {})
 }

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { loadConfig } from '../src/config.ts'
 import { openSystem, type System } from '../src/system.ts'
 import type { Claims, Json, Reply } from './harness.ts'
+import { newStore } from './stores.ts'
 
 const main = join(import.meta.dirname, '..', 'src', 'main.ts')
 const command = join(import.meta.dirname, '..', 'src', 'cli', 'wardkeep.ts')
@@ -44,7 +45,7 @@ export interface Asked {
 export async function newPlace(env: Env = {}): Promise<Place> {
   const dir = mkdtempSync(join(tmpdir(), 'wardkeep-child-'))
   const port = await freePort()
-  return { dir, env: { DATA_DIR: join(dir, 'data'), PORT: String(port), BASE_URL: `http://127.0.0.1:${port}`, RATE_LIMIT: '1000000', LOG_LEVEL: 'warn', ...env } }
+  return { dir, env: { DATA_DIR: join(dir, 'data'), PORT: String(port), BASE_URL: `http://127.0.0.1:${port}`, RATE_LIMIT: '1000000', LOG_LEVEL: 'warn', ...newStore(), ...env } }
 }
 
 /** Starts a server and waits until it answers. `env` differs from the place's where a second process stands beside the first. */
@@ -66,7 +67,10 @@ export async function startChild(place: Place, env: Env = {}): Promise<Child> {
   }))
   const origin = `http://127.0.0.1:${settings.PORT}`
   while (!(await fetch(`${origin}/health`).then((reply) => reply.ok, () => false))) {
-    if (over || performance.now() - began > START_MS_MAX) throw new Error(`The server did not start: ${output()}`)
+    if (over || performance.now() - began > START_MS_MAX) {
+      gone()
+      throw new Error(`The server did not start: ${output()}`)
+    }
     await pause(20)
   }
   return {

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { loadConfig } from '../src/config.ts'
 import { type Running, startServing } from '../src/serve.ts'
+import { dropStore, newStore } from './stores.ts'
 
 export interface Claims {
   readonly scope: string
@@ -44,7 +45,8 @@ export const SYSTEM: Claims = { scope: 'system/*.cruds' }
 export async function startHarness(settings: Readonly<Record<string, string>> = {}): Promise<Harness> {
   const dir = mkdtempSync(join(tmpdir(), 'wardkeep-test-'))
   const port = await freePort()
-  const config = loadConfig({ DATA_DIR: dir, PORT: String(port), LOG_LEVEL: 'silent', RATE_LIMIT: '1000000', ...settings })
+  const store = settings.STORE_URL === undefined ? newStore() : {}
+  const config = loadConfig({ DATA_DIR: dir, PORT: String(port), LOG_LEVEL: 'silent', RATE_LIMIT: '1000000', ...store, ...settings })
   const running = await startServing(config)
   const { system } = running
   const token = (claims: Claims): Promise<string> => system.tokens.mint({
@@ -73,6 +75,7 @@ export async function startHarness(settings: Readonly<Record<string, string>> = 
     },
     async close() {
       await running.close()
+      await dropStore(store)
       rmSync(dir, { recursive: true, force: true })
     }
   }

@@ -22,7 +22,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   main: ['runtime', 'serve'],
   runtime: [],
   config: [],
-  cli: ['cli', 'runtime', 'serve', 'system', 'backup', 'moving', 'config', 'model'],
+  cli: ['cli', 'runtime', 'serve', 'system', 'stores', 'backup', 'moving', 'config', 'model'],
   http: ['http', 'oauth', 'fhir', 'audit', 'model'],
   oauth: ['oauth', 'audit', 'policy/scope', 'store/ports', 'crypto', 'model'],
   fhir: ['fhir', 'audit', 'policy', 'search', 'store/ports', 'store/staged-store', 'model'],

@@ -1,8 +1,10 @@
 import { Command } from 'commander'
 import { ConfigError, loadConfig } from '../config.ts'
+import { shardStore } from '../stores.ts'
 import { openSystem, packagesOf, type System } from '../system.ts'
 import { auditCommand } from './audit.ts'
 import { keysCommand } from './keys.ts'
+import { mongodbCommand } from './mongodb.ts'
 import { packageCommand } from './package.ts'
 import { backupCommand, moveCommand, restoreCommand } from './store.ts'
 import { tokenCommand } from './token.ts'
@@ -19,6 +21,7 @@ export async function program(argv: readonly string[]): Promise<void> {
     .addCommand(backupCommand({ config: loadConfig, print }))
     .addCommand(restoreCommand({ config: loadConfig, print }))
     .addCommand(moveCommand({ config: loadConfig, print }))
+    .addCommand(mongodbCommand(() => shardStore(loadConfig(), Date.now), print))
   try {
     await root.parseAsync([...argv])
   } catch (error) {

@@ -21,6 +21,20 @@ export function patientPrefix(ring: TermRing, patient: string): Bytes {
   return exact(prefixOf(ring, patient))
 }
 
+/**
+ * Where a record lies in a store of several shards, 4 bytes: with all else of its one patient; of several patients, in the one place that is
+ * theirs, so that a search of any of them knows where; of none, spread by its key.
+ */
+export function placeOf(ring: TermRing, patients: readonly string[], recordKey: Bytes): Bytes {
+  if (patients.length === 0) return recordKey.slice(0, PREFIX_BYTES)
+  return patients.length === 1 ? patientPrefix(ring, patients[0]!) : severalPlace(ring)
+}
+
+/** Every place in which a record that names one of these patients can lie. */
+export const placesOf = (ring: TermRing, patients: readonly string[]): readonly Bytes[] => [...patients.map((patient) => patientPrefix(ring, patient)), severalPlace(ring)]
+
+const severalPlace = (ring: TermRing): Bytes => exact(hmac256(ring.terms, lengthPrefixed(['several patients'])).subarray(0, PREFIX_BYTES))
+
 /** Visibility: the record names this compartment patient. */
 export const patientTerm = (ring: TermRing, type: string, patient: string, epoch = ring.epoch): Bytes =>
   visible(ring, 'patient', type, patient, epoch)

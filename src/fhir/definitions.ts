@@ -32,6 +32,8 @@ export function definitionsOf(packages: readonly PackageContent[]): Definitions 
   const library = layered([r4Library, ...packages.map(({ valueSets, codeSystems }) => libraryOf(valueSets, codeSystems))])
   const structures = new Map(packages.flatMap(({ profiles }) => profiles).map((each) => [each.url, each]))
   const compiled = new Map<string, Profile | null>()
+  // R4's own profiles are indexed on first use: better now than during the first write.
+  if (packages.length > 0) r4Profile('')
   const profile = (canonical: string): Profile | null => {
     const [url = '', version] = canonical.split('|')
     let found = compiled.get(url)

@@ -1,4 +1,4 @@
-import { patientLevelTerms, patientTerm, populationTerm } from '../crypto/blind-index.ts'
+import { patientLevelTerms, patientTerm, placesOf, populationTerm } from '../crypto/blind-index.ts'
 import type { DataKey, KeyRing } from '../crypto/keys.ts'
 import type { Plan, TermAsk } from '../search/query.ts'
 import type { FindAsk, Term, TermQuery } from './ports.ts'
@@ -29,7 +29,8 @@ export async function blindQuery(options: BlindOptions, ask: FindAsk, planned: P
   if (!named) allOf.unshift(panelTerms(ring, ask.type, patients!))
   // The adapter takes a bounded number of sets; the smallest say most, and whatever is left out is confirmed after opening.
   if (allOf.length > SETS_MAX) allOf.sort((a, b) => a.length - b.length).splice(SETS_MAX)
-  return { type: ask.type, allOf, noneOf: [], order: ask.order, ...(planned.updated === null ? {} : { updated: planned.updated }) }
+  const places = patients === null ? {} : { places: placesOf(ring, patients) }
+  return { type: ask.type, allOf, noneOf: [], order: ask.order, ...(planned.updated === null ? {} : { updated: planned.updated }), ...places }
 }
 
 const SETS_MAX = 16

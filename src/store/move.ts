@@ -3,7 +3,7 @@
  * off goes on behind the last row there. Sealed bytes stay as they are.
  */
 import { createHash, type Hash } from 'node:crypto'
-import { patientPrefix } from '../crypto/blind-index.ts'
+import { placeOf } from '../crypto/blind-index.ts'
 import { open } from '../crypto/envelope.ts'
 import type { KeyRing } from '../crypto/keys.ts'
 import type { Bytes } from '../model/resource.ts'
@@ -64,17 +64,17 @@ async function copyRecords(move: Move): Promise<void> {
     const page = await from.transfer.records(after, ROWS)
     const last = page.at(-1)
     if (last === undefined) return
-    await to.transfer.putRecords(await Promise.all(page.map(async (copy) => ({ ...copy, c: copy.c ?? await placeOf(move, copy) }))))
+    await to.transfer.putRecords(await Promise.all(page.map(async (copy) => ({ ...copy, c: copy.c ?? await placeOfCopy(move, copy) }))))
     progress(page.length)
     after = last.key
   }
 }
 
 /** As store/sealed-commit.ts places a record: with its patient, where it names one alone. */
-async function placeOf({ ring, tenant }: Move, { sealed, key, type, version }: RecordCopy): Promise<Bytes> {
+async function placeOfCopy({ ring, tenant }: Move, { sealed, key, type, version }: RecordCopy): Promise<Bytes> {
   const opened = await open({ sealed, recordKey: key, type, version, tenant, ring })
   const patients = opened?.header.patients ?? []
-  return patients.length === 1 ? patientPrefix(ring, patients[0]!) : key.slice(0, 4)
+  return placeOf(ring, patients, key)
 }
 
 async function copyVersions({ from, to, progress }: Move): Promise<void> {

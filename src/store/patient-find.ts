@@ -1,5 +1,5 @@
 /** All records of one patient, of every type, in one order: the postings of the patient's own term. */
-import { anyTypeTerm } from '../crypto/blind-index.ts'
+import { anyTypeTerm, placesOf } from '../crypto/blind-index.ts'
 import type { Found, PatientAsk, Position, Row, Stored } from './ports.ts'
 import type { SealedStoreOptions } from './sealed-options.ts'
 
@@ -8,7 +8,7 @@ export async function findOfPatient(options: SealedStoreOptions, openRow: (store
   await ring.refresh()
   const rows: Row[] = []
   if (ask.limit < 1) return { rows, next: null }
-  const query = { type: null, allOf: [[anyTypeTerm(ring, ask.patient)]], noneOf: [], order: 'newest' } as const
+  const query = { type: null, allOf: [[anyTypeTerm(ring, ask.patient)]], noneOf: [], places: placesOf(ring, [ask.patient]), order: 'newest' } as const
   let last: Position | null = null
   for (let after = ask.after; ;) {
     const page = await records.find(query, { after, limit: Math.min(1000, Math.max(64, ask.limit + 1 - rows.length)), examine: 2000 })

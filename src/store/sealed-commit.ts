@@ -1,6 +1,6 @@
 /** The write side of the sealed store: resources become sealed records with keyed terms, in one commit with their ledger entry. */
 import { createHash } from 'node:crypto'
-import { anyTypeTerm, packTerms, patientLevelTerm, patientPrefix, patientTerm, populationTerm } from '../crypto/blind-index.ts'
+import { anyTypeTerm, packTerms, patientLevelTerm, patientTerm, placeOf, populationTerm } from '../crypto/blind-index.ts'
 import { seal } from '../crypto/envelope.ts'
 import type { DataKey, KeyRing } from '../crypto/keys.ts'
 import { fault } from '../model/errors.ts'
@@ -150,7 +150,7 @@ function recordSealer(options: SealedStoreOptions) {
     const header = { type, id, version: place.version, updated: place.updated, deleted: place.deleted, patients, labels: labelsOf(resource), references: [] }
     return {
       key, type, expect: place.version - 1, updated: place.updated, deleted: place.deleted,
-      c: patients.length === 1 ? patientPrefix(ring, patients[0]!) : key.slice(0, 4),
+      c: placeOf(ring, patients, key),
       terms: packTerms(terms), trail: packTerms(visibility), sealed: seal({ header, body: place.body, key: dataKey, recordKey: key, tenant })
     }
   }

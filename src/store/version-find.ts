@@ -1,4 +1,5 @@
 /** Versions of all records of a type: candidates by trail terms, opened, confirmed against the current version of each. */
+import { placesOf } from '../crypto/blind-index.ts'
 import { fault } from '../model/errors.ts'
 import { panelTerms } from './blind-query.ts'
 import { versionPosition } from './candidates.ts'
@@ -17,7 +18,9 @@ export async function findVersions(options: SealedStoreOptions, openRow: OpenRow
   const allOf = reach.kind === 'all' ? [] : [panelTerms(ring, ask.type, reach.patients)]
   const before = Math.min(ask.before, ask.at?.before ?? Infinity)
   const updated = { ...(ask.from > 0 ? { from: ask.from } : {}), ...(before < Infinity ? { before } : {}) }
-  const query: TermQuery = { type: ask.type, allOf, noneOf: [], order: ask.order, updated }
+  // A version lies where its record does, and is shown only to who may see that: the patients that the record names now.
+  const places = reach.kind === 'all' ? {} : { places: placesOf(ring, reach.patients) }
+  const query: TermQuery = { type: ask.type, allOf, noneOf: [], order: ask.order, updated, ...places }
   let refused = 0
   for (let after = ask.after; ;) {
     const page = await records.findVersions(query, { after, limit: Math.min(256, ask.limit + 1), examine: 2000 })

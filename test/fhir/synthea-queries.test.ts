@@ -17,7 +17,7 @@ beforeAll(async () => {
   system = await server.token(SYSTEM)
   input = readSynthea(join(dir, 'synthea'), 700_000)
   await loadSynthea(server, system, input.rows)
-}, 60_000)
+})
 afterAll(() => server?.close())
 
 type Query = readonly [what: string, path: (input: Input) => string, keep: (row: Json, input: Input) => boolean]

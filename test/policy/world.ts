@@ -10,6 +10,7 @@ import { vi } from 'vitest'
 import type { Resource } from '../../src/model/resource.ts'
 import { allTypes, classify } from '../../src/search/classification.ts'
 import { type Claims, type Harness, type Json, startHarness, SYSTEM } from '../harness.ts'
+import { copyStore, dropStore, newStore } from '../stores.ts'
 import { gain, hiddenFromA, lose, seenByA } from './mixed.ts'
 import { BASE, makeRow, type Owner } from './rows.ts'
 
@@ -108,19 +109,24 @@ export const minute = (from: number): string => new Date(clock.now + from * 60_0
 export async function openTwins(common: (side: Side) => Promise<void>, hidden: (side: Side) => Promise<void>, settings: Readonly<Record<string, string>> = {}): Promise<Twins> {
   const still = vi.spyOn(Date, 'now').mockImplementation(() => clock.now)
   const dir = mkdtempSync(join(tmpdir(), 'wardkeep-twins-'))
-  const open = async (name: string): Promise<Side> => new Side(await startHarness({
-    DATA_DIR: join(dir, name), KEY_URL: `file:${join(dir, 'keys')}`, BASE_URL: 'http://clinic.test', RATE_LIMIT: '1000000000', ...settings
+  const stores = { first: newStore(), full: newStore(), bare: newStore() }
+  const open = async (name: keyof typeof stores): Promise<Side> => new Side(await startHarness({
+    DATA_DIR: join(dir, name), KEY_URL: `file:${join(dir, 'keys')}`, BASE_URL: 'http://clinic.test', RATE_LIMIT: '1000000000', ...stores[name], ...settings
   }))
   const first = await open('first')
   await common(first)
   await first.close()
-  for (const name of ['full', 'bare']) cpSync(join(dir, 'first'), join(dir, name), { recursive: true })
+  for (const name of ['full', 'bare'] as const) {
+    cpSync(join(dir, 'first'), join(dir, name), { recursive: true })
+    await copyStore(stores.first, stores[name])
+  }
   const [full, bare] = [await open('full'), await open('bare')]
   await hidden(full)
   return {
     full, bare,
     async close() {
       await Promise.all([full.close(), bare.close()])
+      for (const store of Object.values(stores)) await dropStore(store)
       rmSync(dir, { recursive: true, force: true })
       still.mockRestore()
     }

@@ -28,10 +28,12 @@ export interface Notes {
   /** Answers that no fault of the server excuses. */
   readonly wrong: string[]
   readonly counts: Map<string, number>
+  /** Requests that were told to come again later: they happened or not. */
+  readonly putOff: { count: number }
 }
 
 export const newNotes = (): Notes => ({
-  fates: new Map(), transactions: new Map(), creates: new Map(), shared: new Map(), answered: new Map(), wrong: [], counts: new Map()
+  fates: new Map(), transactions: new Map(), creates: new Map(), shared: new Map(), answered: new Map(), wrong: [], counts: new Map(), putOff: { count: 0 }
 })
 
 export const SYSTEM_URI = 'urn:wardkeep:kill'
@@ -84,11 +86,14 @@ export async function clientRun(client: Client, over: () => boolean): Promise<vo
     try {
       await work(client, mark, own)
     } catch (error) {
-      if (error instanceof TypeError) return
+      if (error instanceof TypeError || error instanceof PutOff) return
       throw error
     }
   }
 }
+
+/** 503: the database is away. The client stops as if it had heard nothing. */
+export class PutOff extends Error {}
 
 type Work = (client: Client, mark: string, own: Fate[]) => Promise<void>
 
@@ -101,6 +106,12 @@ const KINDS: readonly (readonly [number, Work])[] = [
 async function send({ base, token, notes }: Client, kind: string, method: string, path: string, options: Parameters<typeof askAt>[4] = {}): Promise<Reply> {
   const reply = await askAt(base, token, method, path, options, (headers) => notes.answered.set(headers.get('x-request-id') ?? '', kind))
   notes.counts.set(kind, (notes.counts.get(kind) ?? 0) + 1)
+  if (reply.status === 503) {
+    if (reply.headers.get('retry-after') === null) notes.wrong.push('A 503 without Retry-After')
+    notes.answered.delete(reply.headers.get('x-request-id') ?? '')
+    notes.putOff.count++
+    throw new PutOff()
+  }
   return reply
 }
 

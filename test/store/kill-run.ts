@@ -1,10 +1,12 @@
 /**
- * Kills a server under load with SIGKILL, as often as asked, and checks after each restart what its clients were told.
- * By hand: `node test/store/kill-run.ts 50 [seed]`.
+ * Kills a server, or the database below it, under load with SIGKILL, as often as asked, and checks after each restart what its clients were
+ * told. By hand: `node test/store/kill-run.ts 50 [seed] [server|database]`.
  */
 import { readdirSync, rmSync } from 'node:fs'
 import { askAt, beside, type Child, mint, newPlace, pause, type Place, startChild, wardkeep } from '../child.ts'
+import { withDatabase } from '../stores.ts'
 import { createFaults, fateFaults, sharedFaults, transactionFaults, unrecorded } from './kill-checks.ts'
+import { DURABLY, freshDatabase, type MongoServer, standIn } from './mongo-place.ts'
 import { type Client, clientRun, dice, newNotes, type Notes, observation, SHARED } from './kill-load.ts'
 
 export interface KillReport {
@@ -15,6 +17,8 @@ export interface KillReport {
   readonly transactions: number
   /** Requests without an answer when the server died. */
   readonly inFlight: number
+  /** Requests that got 503 because the database was away. */
+  readonly putOff: number
   readonly startMsMax: number
   /** ms of the first start, on an empty place. */
   readonly startMsFirst: number
@@ -28,9 +32,10 @@ const INLINE_BYTES = 4000
 const KILL_MS_MAX = 800
 /** A dead process holds its ledger slot for 15 s; then another takes its spool, if it left one. */
 const SPOOL_MS_MAX = 20_000
+const BACK_MS_MAX = 60_000
 
-export async function killRuns(kills: number, seed: number, say: (line: string) => void = () => undefined): Promise<KillReport> {
-  const place = await newPlace()
+export async function killRuns(kills: number, seed: number, say: (line: string) => void = () => undefined, database: MongoServer | null = null): Promise<KillReport> {
+  const place = await newPlace(database === null ? {} : { STORE_URL: withDatabase(database.url, freshDatabase()) })
   const random = dice(seed)
   const [token] = await mint(place, { scope: 'system/*.cruds' })
   const total = newNotes()
@@ -41,9 +46,10 @@ export async function killRuns(kills: number, seed: number, say: (line: string) 
   await prepare(server, token!)
   for (let round = 1; round <= kills; round++) {
     const after = random() * KILL_MS_MAX
-    const notes = await loadAndKill(server, token!, { round, after, seed: Math.floor(random() * 2 ** 32) })
+    const notes = await loadAndKill(server, token!, { round, after, seed: Math.floor(random() * 2 ** 32) }, database?.kill ?? server.kill)
     inFlight += [...notes.fates.values()].filter((fate) => fate.inFlight !== null).length
-    server = await startChild(place, round % 2 === 0 ? {} : { BODY_BYTES_INLINE: String(INLINE_BYTES) })
+    if (database === null) server = await startChild(place, round % 2 === 0 ? {} : { BODY_BYTES_INLINE: String(INLINE_BYTES) })
+    else await comeBack(server, database)
     startMsMax = Math.max(startMsMax, server.startedMs)
     const found = await roundFaults(place, clientOf(server, token!, notes, `check${round}`), notes)
     found.forEach((fault) => faults.push(`round ${round}, killed after ${Math.round(after)} ms: ${fault}`))
@@ -56,7 +62,7 @@ export async function killRuns(kills: number, seed: number, say: (line: string) 
   if (verify.code !== 0) faults.push(`audit verify: ${verify.code} ${verify.out.slice(0, 500)}`)
   rmSync(place.dir, { recursive: true, force: true })
   const acknowledgedWrites = [...total.fates.values()].reduce((sum, fate) => sum + fate.acknowledged.length, 0) + total.shared.size + total.creates.size
-  return { kills, faults, answered: total.answered.size, acknowledgedWrites, transactions: total.transactions.size, inFlight, startMsMax, startMsFirst, verify: `${verify.code} ${verify.out.trim().split('\n').at(-1)}` }
+  return { kills, faults, answered: total.answered.size, acknowledgedWrites, transactions: total.transactions.size, inFlight, putOff: total.putOff.count, startMsMax, startMsFirst, verify: `${verify.code} ${verify.out.trim().split('\n').at(-1)}` }
 }
 
 async function prepare(server: Child, token: string): Promise<void> {
@@ -68,16 +74,26 @@ async function prepare(server: Child, token: string): Promise<void> {
 
 const clientOf = (server: Child, token: string, notes: Notes, name: string, random = Math.random): Client => ({ base: server.base, token, notes, name, random })
 
-async function loadAndKill(server: Child, token: string, options: { round: number; after: number; seed: number }): Promise<Notes> {
+async function loadAndKill(server: Child, token: string, options: { round: number; after: number; seed: number }, kill: () => Promise<void>): Promise<Notes> {
   const notes = newNotes()
   let over = false
   const clients = Array.from({ length: CLIENTS }, (_, index) =>
     clientRun(clientOf(server, token, notes, `k${options.round}c${index}`, dice(options.seed + index)), () => over))
   await pause(options.after)
-  await server.kill()
+  await kill()
   over = true
   await Promise.all(clients)
   return notes
+}
+
+/** The server is not started again: it finds the database by itself. */
+async function comeBack(server: Child, database: MongoServer): Promise<void> {
+  await database.start!()
+  const began = performance.now()
+  while (!(await fetch(server.base.replace('/fhir/R4', '/ready')).then((reply) => reply.ok, () => false))) {
+    if (performance.now() - began > BACK_MS_MAX) throw new Error('The server did not find its database again')
+    await pause(100)
+  }
 }
 
 async function roundFaults(place: Place, client: Client, notes: Notes): Promise<readonly string[]> {
@@ -110,13 +126,16 @@ async function lastFaults(place: Place, client: Client, total: Notes): Promise<r
 }
 
 function merge(total: Notes, notes: Notes): void {
+  total.putOff.count += notes.putOff.count
   for (const part of ['fates', 'transactions', 'creates', 'shared', 'answered'] as const) {
     for (const [key, value] of notes[part]) (total[part] as Map<string, unknown>).set(key, value)
   }
 }
 
 if (process.argv[1] === import.meta.filename) {
-  const report = await killRuns(Number(process.argv[2] ?? 50), Number(process.argv[3] ?? Date.now() % 1_000_000), (line) => process.stdout.write(`${line}\n`))
+  const database = process.argv[4] === 'database' ? await standIn(DURABLY) : null
+  const report = await killRuns(Number(process.argv[2] ?? 50), Number(process.argv[3] ?? Date.now() % 1_000_000), (line) => process.stdout.write(`${line}\n`), database)
+  await database?.end()
   process.stdout.write(`${JSON.stringify(report, null, 2)}\n`)
   process.exitCode = report.faults.length === 0 ? 0 : 1
 }

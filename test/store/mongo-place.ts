@@ -10,6 +10,7 @@ import { promisify } from 'node:util'
 import { MongoClient } from 'mongodb'
 import type { MongoStoreOptions } from '../../src/store/adapters/mongodb/database.ts'
 import { pythonProgram } from '../python-program.ts'
+import { withClient } from '../stores.ts'
 import type { MakePlace } from './conformance.ts'
 
 const run = promisify(execFile)
@@ -23,22 +24,24 @@ export interface MongoServer {
   /** Only for the stand-in; what was acknowledged is there after `start`. */
   readonly stop: (() => Promise<void>) | null
   readonly start: (() => Promise<void>) | null
+  /** SIGKILL: it keeps what it acknowledged only when started with `DURABLY`. */
+  readonly kill: (() => Promise<void>) | null
   end(): Promise<void>
 }
 
 const STAND_IN = { name: 'secantus', requirement: 'secantusdb==0.7.0b3', program: 'secantusd-py' }
-/** Ends its server when its own standard input ends, so also when the test file dies. SIGTERM: the stand-in does not sync what it acknowledges. */
-const WATCHED = 'import subprocess, sys; p = subprocess.Popen(sys.argv[1:]); sys.stdin.read(); p.terminate(); p.wait()'
+/** Ends its server when its own standard input ends, so also when the test file dies: by SIGKILL if it was sent a word. */
+const WATCHED = 'import subprocess, sys; p = subprocess.Popen(sys.argv[1:]); word = sys.stdin.read(); p.kill() if word else p.terminate(); p.wait()'
 const SETUP_MS = 240_000
 const START_MS = 30_000
 
 export async function mongoServer(): Promise<MongoServer> {
   const given = process.env.MONGODB_URI
-  if (given !== undefined && given !== '') return { missing: null, real: await isReal(given), url: given, stop: null, start: null, end: async () => {} }
+  if (given !== undefined && given !== '') return { missing: null, real: await isReal(given), url: given, stop: null, start: null, kill: null, end: async () => {} }
   return (await inContainer()) ?? (await standIn())
 }
 
-const none = (missing: string): MongoServer => ({ missing, real: false, url: '', stop: null, start: null, end: async () => {} })
+const none = (missing: string): MongoServer => ({ missing, real: false, url: '', stop: null, start: null, kill: null, end: async () => {} })
 
 /** The stand-in knows no storage engine's name. */
 async function isReal(url: string): Promise<boolean> {
@@ -63,26 +66,29 @@ async function inContainer(): Promise<MongoServer | null> {
     await client.db('admin').command({ replSetInitiate: { _id: 'rs0', members: [{ _id: 0, host: '127.0.0.1:27017' }] } })
     while ((await client.db('admin').command({ hello: 1 })).isWritablePrimary !== true) await sleep(100)
     await client.close()
-    return { missing: null, real: true, url, stop: null, start: null, end: async () => { await run('docker', ['stop', stdout.trim()]) } }
+    return { missing: null, real: true, url, stop: null, start: null, kill: null, end: async () => { await run('docker', ['stop', stdout.trim()]) } }
   } catch {
     return null
   }
 }
 
-/** `--standalone`: one that says it is no replica set. */
-export async function standIn(more: readonly string[] = ['--enable-test-commands']): Promise<MongoServer> {
+/** The stand-in leaves syncing to the system unless told. */
+export const DURABLY = ['--sync-on-commit'] as const
+
+/** `--standalone`: one that says it is no replica set. `options`: more of its URL. */
+export async function standIn(more: readonly string[] = ['--enable-test-commands'], options = ''): Promise<MongoServer> {
   const program = await pythonProgram(STAND_IN)
   if (typeof program !== 'string') return none(`no MONGODB_URI, no docker, and ${program.reason}`)
   const dir = mkdtempSync(join(tmpdir(), 'wardkeep-mongo-'))
   const port = await freePort()
-  const url = `mongodb://127.0.0.1:${port}/?${more.includes('--standalone') ? 'directConnection=true' : 'replicaSet=secantus'}`
+  const url = `mongodb://127.0.0.1:${port}/?${more.includes('--standalone') ? 'directConnection=true' : 'replicaSet=secantus'}${options === '' ? '' : `&${options}`}`
   let child: ChildProcess | null = null
-  const stop = async (): Promise<void> => {
+  const stop = async (word = ''): Promise<void> => {
     const ending = child
     child = null
     if (ending === null || ending.exitCode !== null) return
     const gone = new Promise((resolve) => ending.once('exit', resolve))
-    ending.stdin?.end()
+    ending.stdin?.end(word)
     await gone
   }
   const start = async (): Promise<void> => {
@@ -96,7 +102,7 @@ export async function standIn(more: readonly string[] = ['--enable-test-commands
     await stop()
     return none('the stand-in for MongoDB did not start')
   }
-  return { missing: null, real: false, url, stop, start, end: async () => { await stop(); rmSync(dir, { recursive: true, force: true }) } }
+  return { missing: null, real: false, url, stop: () => stop(), start, kill: () => stop('kill'), end: async () => { await stop(); rmSync(dir, { recursive: true, force: true }) } }
 }
 
 function freePort(): Promise<number> {
@@ -123,14 +129,5 @@ export function mongoPlaces<S>(server: MongoServer, open: (options: MongoStoreOp
       open: (now) => open({ url: server.url, database, now, splitTerms: 4, ...CLOCK_OF_TESTS, ...more }),
       dispose: () => withClient(server.url, async (client) => { await client.db(database).dropDatabase() })
     }
-  }
-}
-
-export async function withClient<T>(url: string, work: (client: MongoClient) => Promise<T>): Promise<T> {
-  const client = new MongoClient(url, { promoteBuffers: false })
-  try {
-    return await work(client)
-  } finally {
-    await client.close()
   }
 }

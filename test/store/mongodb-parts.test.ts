@@ -9,9 +9,10 @@ import { findVersionsPage, versionsOf } from '../../src/store/adapters/mongodb/h
 import { makeLanes } from '../../src/store/adapters/mongodb/lanes.ts'
 import { openMongoStore } from '../../src/store/adapters/mongodb/store.ts'
 import { type Commit, StoreBroken, StoreTooCostly, StoreUnavailable, StoreUnknown } from '../../src/store/ports.ts'
+import { withClient } from '../stores.ts'
 import { allPages, commitOf, keysOf, named, put, query, randomId, text } from './conformance/fixtures.ts'
 import { randomSuite } from './conformance/random.ts'
-import { CLOCK_OF_TESTS, freshDatabase, mongoPlaces, mongoServer, standIn, withClient } from './mongo-place.ts'
+import { CLOCK_OF_TESTS, freshDatabase, mongoPlaces, mongoServer, standIn } from './mongo-place.ts'
 
 const server = await mongoServer()
 const made: string[] = []

@@ -7,12 +7,11 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { allTypes } from '../../src/search/classification.ts'
 import { dataDir } from '../data.ts'
 import { type Harness, idsOf, type Json, startHarness, SYSTEM } from '../harness.ts'
-import { freshDatabase, mongoServer, withClient } from './mongo-place.ts'
+import { withClient, withDatabase } from '../stores.ts'
+import { freshDatabase, mongoServer } from './mongo-place.ts'
 
 const server = await mongoServer()
 afterAll(() => server.end())
-
-const withDatabase = (url: string, database: string): string => url.replace(/^(mongodb(?:\+srv)?:\/\/[^/?]+)\/?[^?]*/, `$1/${database}`)
 
 describe.skipIf(server.missing !== null)(`a server on MongoDB${server.missing === null ? '' : `: skipped, ${server.missing}`}`, () => {
   const database = freshDatabase()
@@ -92,9 +91,12 @@ describe.skipIf(server.missing !== null)(`a server on MongoDB${server.missing ==
     await withClient(server.url, async (client) => {
       const walked = await walk(client.db(database))
       const page = readFileSync(join(import.meta.dirname, '..', '..', 'docs', 'DATA-AT-REST.md'), 'utf8').split('## On MongoDB')[1]!
-      const documented = [...page.matchAll(/^\| (\w+) \| (\w+) \|/gm)].map(([, collection, field]) => `${collection} ${field}`).filter((row) => row !== 'collection field')
+      const rows = [...page.matchAll(/^\| (\w+) \| (\w+) \| ([a-z ]+) \|/gm)].filter(([, collection]) => collection !== 'collection')
+      const documented = rows.map(([, collection, field]) => `${collection} ${field}`)
+      const types = new Map(rows.map(([, collection, field, type]) => [`${collection} ${field}`, type!.split(' or ')]))
       expect([...walked.fields].filter((field) => !documented.includes(field))).toEqual([])
       expect(documented.filter((field) => !walked.fields.has(field) && !RARE.has(field))).toEqual([])
+      expect([...walked.types].filter((found) => !types.get(found.split(': ')[0]!)?.includes(found.split(': ')[1]!))).toEqual([])
       expect([...walked.texts].filter((text) => !allTypes.includes(text))).toEqual([])
       expect(walked.texts.size).toBeGreaterThan(1)
       expect([...walked.others]).toEqual([])
@@ -135,11 +137,11 @@ describe.skipIf(server.missing !== null)(`a server on MongoDB${server.missing ==
 /** Fields that this run of a server need not have written. */
 const RARE = new Set(['document expires', 'directory expires', 'pending _id', 'pending n', 'pending sealed', 'outbox _id', 'outbox n', 'outbox sealed', 'version _id'])
 
-interface Walked { readonly fields: Set<string>; readonly texts: Set<string>; readonly others: Set<string> }
+interface Walked { readonly fields: Set<string>; /** `collection field: type` */ readonly types: Set<string>; readonly texts: Set<string>; readonly others: Set<string> }
 
 /** Every value of every document: top fields by name, texts, and what is neither bytes, number, time nor flag. */
 async function walk(db: Db): Promise<Walked> {
-  const walked: Walked = { fields: new Set(), texts: new Set(), others: new Set() }
+  const walked: Walked = { fields: new Set(), types: new Set(), texts: new Set(), others: new Set() }
   const visit = (value: unknown, path: string): void => {
     if (value === null || typeof value === 'number' || typeof value === 'boolean' || value instanceof Date || value instanceof Binary) return
     if (typeof value === 'string') walked.texts.add(value)
@@ -151,11 +153,20 @@ async function walk(db: Db): Promise<Walked> {
     for await (const document of db.collection(name).find()) {
       for (const [field, value] of Object.entries(document)) {
         walked.fields.add(`${name} ${field}`)
+        walked.types.add(`${name} ${field}: ${typeName(value)}`)
         visit(value, `${name} ${field}`)
       }
     }
   }
   return walked
+}
+
+/** The word of docs/DATA-AT-REST.md for it. */
+function typeName(value: unknown): string {
+  if (Array.isArray(value)) return `list of ${[...new Set(value.map(typeName))].join(', ') || 'bytes'}`
+  if (value instanceof Binary) return 'bytes'
+  if (value instanceof Date) return 'date'
+  return value === null ? 'null' : ({ string: 'text', number: 'number', boolean: 'flag' } as Record<string, string>)[typeof value] ?? 'other'
 }
 
 async function eventually<T>(work: () => Promise<T>, isDone: (value: T) => boolean): Promise<T> {

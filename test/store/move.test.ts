@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { type Source, sourceOf } from '../../seed/bundles.ts'
 import { generate } from '../../seed/generate.ts'
 import { load } from '../../seed/load.ts'
@@ -16,7 +16,11 @@ import { openStores, openTransfer } from '../../src/stores.ts'
 import { beside, type Place } from '../child.ts'
 import { dataDir } from '../data.ts'
 import { startHarness, SYSTEM, type Json } from '../harness.ts'
-import { freshDatabase, mongoServer, withClient } from './mongo-place.ts'
+import { freshDatabase, mongoServer } from './mongo-place.ts'
+import { withClient } from '../stores.ts'
+
+// Commands are processes of their own, and the stand-in for MongoDB is slow.
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 })
 
 const server = await mongoServer()
 afterAll(() => server.end())
@@ -95,7 +99,7 @@ describe.skipIf(server.missing !== null)(`move${server.missing === null ? '' : `
     expect(await refusal(moveStore({ config, from: sqlite(first), to: mongo }))).toMatch(/^The source is in use: a process holds its ledger slot server-1/)
     await harness.running.close()
     before = await world(source, token)
-  }, 120_000)
+  })
   afterAll(async () => {
     if (server.missing === null) await withClient(server.url, async (client) => { await client.db(database).dropDatabase() })
     for (const dir of dirs) rmSync(dir, { recursive: true, force: true })
@@ -133,7 +137,7 @@ describe.skipIf(server.missing !== null)(`move${server.missing === null ? '' : `
     expect(await refusal(beside(source, async () => undefined))).toMatch(/^This store was moved/)
     // It is served now, so it can be the target of no other move.
     expect(await refusal(moveStore({ config, from: sqlite(first), to: mongo }))).toMatch(/^The target (is in use|holds data already)/)
-  }, 120_000)
+  })
 
   test('back again: the same rows, and writes go on in the same chain', async () => {
     const { rows, verified } = await moveStore({ config: loadConfig(last.env), from: mongo, to: sqlite(other) })
@@ -144,7 +148,7 @@ describe.skipIf(server.missing !== null)(`move${server.missing === null ? '' : `
       await system.ledger.sequence()
       expect(await system.verify({ versions: true })).toMatchObject({ exitCode: 0, problems: [] })
     })
-  }, 120_000)
+  })
 })
 
 /** Waits until the target has more rows than before, and kills. Answers its rows. */

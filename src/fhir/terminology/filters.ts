@@ -8,6 +8,12 @@ export type FilterTest = (node: CodeNode) => boolean
 
 /** Characters of a `regex` filter. */
 export const REGEX_LENGTH_MAX = 200
+/** All counted repetitions of one, multiplied: the time that a character takes grows with them. */
+const REPEATS_MAX = 200
+
+/** What it costs to try a filter on all codes, in concepts looked at: texts that a pattern reads cost by their length. */
+export const costOf = ({ op, property }: ConceptFilter, codes: Codes): number =>
+  (op === 'regex' ? codes.nodes.reduce((sum, node) => sum + 1 + textsOf(node, property).reduce((length, text) => length + text.length, 0) / 50, 0) : codes.nodes.length)
 
 /** Null: the operator or its value means nothing here, so that nobody can tell what the filter takes. Made once for each filter. */
 export function filterTest(filter: ConceptFilter, codes: Codes): FilterTest | null {
@@ -52,7 +58,8 @@ function among(value: string, property: string, wanted: boolean): FilterTest {
 
 /** The whole value must match. The engine takes time linear in the text, whatever the pattern, and refuses patterns that grow when compiled. */
 function byPattern(value: string, property: string): FilterTest | null {
-  if (value.length > REGEX_LENGTH_MAX) return null
+  const counts = [...value.matchAll(/\{\d*,?(\d*)\}?/g)].map(([text, last]) => Number(last === '' ? /\d+/.exec(text)?.[0] ?? 1 : last))
+  if (value.length > REGEX_LENGTH_MAX || counts.reduce((product, each) => product * each, 1) > REPEATS_MAX) return null
   let pattern: RE2JS
   try {
     pattern = RE2JS.compile(value)

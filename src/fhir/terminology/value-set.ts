@@ -1,7 +1,7 @@
 /** What is in a value set (https://hl7.org/fhir/R4/valueset.html#compositions): asked of one code, or of all. */
 import { fault, type FhirError } from '../../model/errors.ts'
 import { type CodeNode, type Codes, codesOf } from './code-system.ts'
-import { filterTest } from './filters.ts'
+import { costOf, filterTest } from './filters.ts'
 import type { Library } from './library.ts'
 import type { Contained, Designation, ListedConcept, ValueSet, ValueSetPart } from './resources.ts'
 
@@ -152,7 +152,7 @@ export class Terminology {
       throw notListed('a code system that it draws on is not here in full')
     }
     const tests = (part.filter ?? []).map((filter) => filterTest(filter, codes))
-    this.#spend(codes.nodes.length * (1 + 10 * (part.filter ?? []).filter(({ op }) => op === 'regex').length))
+    this.#spend((part.filter ?? []).reduce((sum, filter) => sum + costOf(filter, codes), codes.nodes.length))
     const known = tests.filter((test) => test !== null)
     if (known.length < tests.length) throw notListed('a filter of it is not known here')
     return codes.nodes.filter((node) => known.every((test) => test(node))).map((node) => member(part, node.concept, codes))

@@ -29,6 +29,8 @@ export interface TermQuery {
   readonly allOf: readonly (readonly Term[])[]
   readonly noneOf: readonly Term[]
   readonly updated?: { readonly from?: number; readonly before?: number }
+  /** `c` of every record that can match is one of these: a store of several shards asks only theirs. Absent: they may lie anywhere. */
+  readonly places?: readonly Bytes[]
   readonly order: 'newest' | 'oldest'
 }
 
@@ -45,7 +47,7 @@ export interface Put {
   readonly expect: number
   readonly updated: number
   readonly deleted: boolean
-  /** Patient prefix, 4 bytes: the shard key. */
+  /** Where the record lies, 4 bytes: the shard key (`placeOf`). */
   readonly c: Bytes
   /** Ignored for find when deleted. */
   readonly terms: Terms

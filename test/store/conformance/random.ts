@@ -5,9 +5,9 @@ import { allPages, commitOf, eachWithStore, hex, named, put, seeded, type PutAsk
 import type { FindSize } from './find.ts'
 
 /** A version as the brute-force model keeps it. */
-interface Version { readonly label: string; readonly version: number; readonly type: string; readonly updated: number; readonly deleted: boolean; readonly terms: readonly string[]; readonly trail: readonly string[] }
+export interface Version { readonly label: string; readonly version: number; readonly type: string; readonly updated: number; readonly deleted: boolean; readonly terms: readonly string[]; readonly trail: readonly string[] }
 /** A query in words. */
-interface Words { readonly type: string | null; readonly allOf: readonly (readonly string[])[]; readonly noneOf: readonly string[]; readonly updated: { from?: number; before?: number }; readonly order: 'newest' | 'oldest' }
+export interface Words { readonly type: string | null; readonly allOf: readonly (readonly string[])[]; readonly noneOf: readonly string[]; readonly updated: { from?: number; before?: number }; readonly order: 'newest' | 'oldest' }
 
 export function randomSuite(make: MakePlace<RecordStore>, size: FindSize): void {
   describe('random writes and queries, against a brute-force model', () => {
@@ -59,7 +59,7 @@ function inOrder(found: readonly { readonly updated: number }[], order: 'newest'
   expect(times).toEqual([...times].sort((a, b) => order === 'newest' ? b - a : a - b))
 }
 
-function isMatch(version: Version, terms: readonly string[], words: Words): boolean {
+export function isMatch(version: Version, terms: readonly string[], words: Words): boolean {
   const { from = -Infinity, before = Infinity } = words.updated
   return (words.type === null || version.type === words.type) && version.updated >= from && version.updated < before
     && words.allOf.every((set) => set.some((term) => terms.includes(term))) && !words.noneOf.some((term) => terms.includes(term))
@@ -70,7 +70,7 @@ type Random = ReturnType<typeof seeded>
 // Few milliseconds for many records: ties are the hard case.
 const MOMENTS = 12
 
-function randomBatch(random: Random, model: Map<string, Version[]>, world: { vocabulary: readonly string[]; labels: number }): Commit {
+export function randomBatch(random: Random, model: Map<string, Version[]>, world: { vocabulary: readonly string[]; labels: number }): Commit {
   const puts: ReturnType<typeof put>[] = []
   const rewrites: ReturnType<typeof put>[] = []
   const erase: ReturnType<typeof named>[] = []
@@ -99,7 +99,7 @@ function randomBatch(random: Random, model: Map<string, Version[]>, world: { voc
   return commitOf({ puts, rewrites, erase })
 }
 
-function randomWords(random: Random, vocabulary: readonly string[], termsMax: number): Words {
+export function randomWords(random: Random, vocabulary: readonly string[], termsMax: number): Words {
   const sets = random.below(4)
   const type = random.below(5) === 0 && sets > 0 ? null : random.below(4) === 0 ? 'Patient' : 'Observation'
   const allOf = Array.from({ length: sets }, () => {

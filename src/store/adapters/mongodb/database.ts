@@ -43,6 +43,18 @@ const DATABASE = 'wardkeep'
 
 /** Opens a client, checks the deployment, makes collections and indexes where absent. StoreUnavailable where no server answers. */
 export async function openDatabase(options: MongoStoreOptions): Promise<Database> {
+  const { client, db, sharded } = await connect(options)
+  try {
+    await makeSchema(db, options.expiryDelayS ?? 0)
+  } catch (error) {
+    await client.close()
+    throw toStoreError(error)
+  }
+  return { client, db, in: collectionsOf(db), sharded: options.sharded ?? sharded, splitTerms: options.splitTerms ?? SPLIT_TERMS, now: options.now }
+}
+
+/** A client whose options are as they must be, of a deployment that has transactions. Makes nothing. */
+export async function connect(options: MongoStoreOptions): Promise<{ readonly client: MongoClient; readonly db: Db; readonly sharded: boolean }> {
   const selectionMs = options.selectionMs ?? SELECTION_MS
   let client: MongoClient | null = null
   try {
@@ -54,9 +66,7 @@ export async function openDatabase(options: MongoStoreOptions): Promise<Database
     if (weak !== null) throw new StoreUnavailable(`STORE_URL must not set ${weak}`)
     await client.connect()
     const sharded = await checkDeployment(client)
-    const db = client.db(options.database ?? (client.options.dbName === 'test' ? DATABASE : client.options.dbName))
-    await makeSchema(db, options.expiryDelayS ?? 0)
-    return { client, db, in: collectionsOf(db), sharded: options.sharded ?? sharded, splitTerms: options.splitTerms ?? SPLIT_TERMS, now: options.now }
+    return { client, sharded, db: client.db(options.database ?? (client.options.dbName === 'test' ? DATABASE : client.options.dbName)) }
   } catch (error) {
     await client?.close()
     throw toStoreError(error)

@@ -21,21 +21,26 @@ export interface Source {
   readonly updated: TermQuery['updated']
 }
 
-/** A document of either collection, as far as its order needs. */
-export interface Head { readonly _id: Binary; readonly updated: number }
+/** A document of either collection, as far as its order needs, and where it lies. */
+export interface Head { readonly _id: Binary; readonly updated: number; readonly c: Binary }
 
 const PIECES_AT_ONCE = 4
 /** Of a set of many terms the newest of the type are tested first: where many match, that is far cheaper than many lists. */
 const SCAN_RECORDS = 512
+/** So few places spare most shards, and little of them is among the newest of a type. */
+const FEW_PLACES = 64
 
-/** The filter of a query and the set that is read from the index: the smallest. Null: nothing can match. */
-export function planOf(query: TermQuery, splitTerms: number): Pick<Source, 'filter' | 'pieces' | 'order' | 'updated'> | null {
+const isLocal = ({ places }: TermQuery): boolean => places !== undefined && places.length <= FEW_PLACES
+
+/** The filter of a query and the set that is read from the index: the smallest. Null: nothing can match. A router sends it to the shards of `c` only. */
+export function planOf({ sharded }: Pick<Database, 'sharded'>, query: TermQuery, splitTerms: number): Pick<Source, 'filter' | 'pieces' | 'order' | 'updated'> | null {
   const sets = query.allOf.map(termSet).sort((a, b) => a.size - b.size)
   const [driver, ...rest] = sets
   if (driver?.size === 0) return null
   const conditions = rest.map((set) => ({ terms: { $in: binariesOf(set) } }))
   const filter: Filter<Document> = {
     ...query.type === null ? {} : { type: query.type },
+    ...sharded && isLocal(query) ? { c: { $in: query.places!.map(binary) } } : {},
     ...conditions.length === 0 ? {} : { $and: conditions },
     ...query.noneOf.length === 0 ? {} : { $nor: [{ terms: { $in: binariesOf(termSet(query.noneOf)) } }] }
   }
@@ -43,7 +48,7 @@ export function planOf(query: TermQuery, splitTerms: number): Pick<Source, 'filt
 }
 
 export async function findPage(base: Database, query: TermQuery, ask: PageAsk): Promise<Page> {
-  const plan = planOf(query, base.splitTerms)
+  const plan = planOf(base, query, base.splitTerms)
   if (plan === null) return { records: [], next: null, examined: 0 }
   const source: Source = { ...plan, filter: { ...plan.filter, deleted: false }, collection: base.in.record }
   const wanted = Math.min(ask.limit, Math.ceil(ask.examine))
@@ -53,9 +58,9 @@ export async function findPage(base: Database, query: TermQuery, ask: PageAsk): 
     return pageOf(found.map((document) => storedOf(document as RecordDocument)), wanted)
   }
   return await snapshot(base, async (at) => {
-    const scanned = query.type === null ? null : await scanType(source, { after, limit: wanted + 1, at })
+    const scanned = query.type === null || isLocal(query) ? null : await scanType(source, { after, limit: wanted + 1, at })
     const heads = scanned ?? await readAll(source, { after, limit: wanted + 1, at })
-    const records = await readRecords(base, heads.map(({ _id }) => bytesOf(_id)), at)
+    const records = await readRecords(base, heads.map(({ _id }) => bytesOf(_id)), at, heads.map(({ c }) => c))
     return pageOf(records.filter((record) => record !== undefined), wanted)
   })
 }
@@ -68,7 +73,7 @@ function pageOf(found: readonly Stored[], wanted: number): Page {
 }
 
 export async function countRecords(base: Database, query: TermQuery, max: number): Promise<{ readonly count: number; readonly more: boolean }> {
-  const plan = planOf(query, Infinity)
+  const plan = planOf(base, query, Infinity)
   if (plan === null || isEmpty(plan.updated)) return { count: 0, more: false }
   const [terms] = plan.pieces ?? []
   const filter = { ...plan.filter, deleted: false, ...updatedFilter(plan.updated), ...terms === undefined ? {} : { terms: { $in: [...terms] } } }
@@ -120,7 +125,7 @@ function beyond({ order, updated }: Source, at: number): Filter<Document> {
 
 async function find(source: Source, asked: { readonly filter: Filter<Document>; readonly hint: string }, { limit, at, whole }: Ask): Promise<Head[]> {
   const way = source.order === 'newest' ? -1 : 1
-  const projection: Document = whole === true ? { terms: 0, trail: 0 } : { updated: 1 }
+  const projection: Document = whole === true ? { terms: 0, trail: 0 } : { updated: 1, c: 1 }
   const collection = source.collection as unknown as Collection<Document>
   const found = await collection.find(asked.filter, {
     sort: { updated: way, _id: way === 1 ? -1 : 1 }, limit, batchSize: limit, hint: asked.hint, projection, maxTimeMS: COMMAND_MS, ...at
@@ -136,9 +141,9 @@ async function scanType(source: Source, { after, limit, at }: Ask & { readonly a
   const panel = { terms: { $in: (source.pieces ?? []).flat() } }
   const found = await (source.collection as unknown as Collection<Document>).aggregate([
     { $match: { type, deleted, ...time } }, { $sort: { updated: way, _id: -way } }, { $limit: SCAN_RECORDS },
-    { $match: { $and: [tests, panel] } }, { $project: { updated: 1 } }
+    { $match: { $and: [tests, panel] } }, { $project: { updated: 1, c: 1 } }
   ], { hint: 'by_type', maxTimeMS: COMMAND_MS, ...at }).toArray() as unknown as Head[]
-  const behind = found.filter((head) => after === null || inOrder(source.order, { _id: after.id, updated: after.updated }, head) < 0)
+  const behind = found.filter((head) => after === null || inOrder(source.order, { ...head, _id: after.id, updated: after.updated }, head) < 0)
   return behind.length < limit ? null : behind.slice(0, limit)
 }
 

@@ -3,7 +3,7 @@ import type { Key, Page, PageAsk, Position, Stored, TermQuery } from '../../port
 import { binary, bytesOf, hexOf, pieces, versionId } from './bytes.ts'
 import { COMMAND_MS, snapshot, type At, type Database } from './database.ts'
 import { inOrder, planOf, readAll, type Head, type Place, type Source } from './find.ts'
-import { placesOf, readRecords } from './read.ts'
+import { placesOf, readRecords, shardsOf } from './read.ts'
 import type { VersionDocument } from './schema.ts'
 import { storedOf } from './stored.ts'
 
@@ -31,14 +31,14 @@ export async function versionOf(base: Database, key: Key, version: number): Prom
   return found?.version === version ? found : undefined
 }
 
-const keyOf = ({ _id }: Head): Key => bytesOf(_id).slice(0, KEY_BYTES)
+const keyOf = ({ _id }: Pick<Head, '_id'>): Key => bytesOf(_id).slice(0, KEY_BYTES)
 
 /**
  * A page over current and superseded versions, newest first by time, then up by key, then down by version, or the exact mirror. The
  * live ones are found by their terms, the others by their trail.
  */
 export async function findVersionsPage(base: Database, query: TermQuery, ask: PageAsk): Promise<Page> {
-  const plan = planOf(query, base.splitTerms)
+  const plan = planOf(base, query, base.splitTerms)
   if (plan === null) return { records: [], next: null, examined: 0 }
   const wanted = Math.min(ask.limit, Math.ceil(ask.examine))
   const after = placesAfter(query.order, ask.after)
@@ -56,11 +56,12 @@ export async function findVersionsPage(base: Database, query: TermQuery, ask: Pa
 
 async function contentOf(base: Database, at: At, heads: readonly Head[]): Promise<Stored[]> {
   const isCurrent = ({ _id }: Head): boolean => _id.position === KEY_BYTES
-  const records = await readRecords(base, heads.filter(isCurrent).map(({ _id }) => bytesOf(_id)), at)
+  const current = heads.filter(isCurrent)
+  const records = await readRecords(base, current.map(({ _id }) => bytesOf(_id)), at, current.map(({ c }) => c))
   const superseded = heads.filter((head) => !isCurrent(head))
   const versions = new Map<string, VersionDocument>()
   for (const piece of pieces(superseded, IDS_AT_ONCE)) {
-    const filter = { _id: { $in: piece.map(({ _id }) => _id) }, ...await placesOf(base, piece.map(keyOf), at) }
+    const filter = { _id: { $in: piece.map(({ _id }) => _id) }, ...shardsOf(base, piece.map(({ c }) => c)) }
     const documents = await base.in.version.find(filter, { projection: { terms: 0 }, batchSize: IDS_AT_ONCE, maxTimeMS: COMMAND_MS, ...at }).toArray()
     for (const document of documents) versions.set(hexOf(document._id), document as VersionDocument)
   }

@@ -7,11 +7,11 @@ import { storedOf } from './stored.ts'
 
 const KEYS_AT_ONCE = 1_000
 
-/** Current records in the order of their keys. In a sharded cluster the directory says on which shards they lie. */
-export async function readRecords(base: Database, keys: readonly Key[], at: At): Promise<(Stored | undefined)[]> {
+/** Current records in the order of their keys. In a sharded cluster the directory says on which shards they lie, unless `places` do. */
+export async function readRecords(base: Database, keys: readonly Key[], at: At, places?: readonly Binary[]): Promise<(Stored | undefined)[]> {
   const found = new Map<string, Stored>()
   for (const piece of pieces(keys, KEYS_AT_ONCE)) {
-    const filter: Filter<RecordDocument> = { _id: { $in: piece.map(binary) }, ...await placesOf(base, piece, at) }
+    const filter: Filter<RecordDocument> = { _id: { $in: piece.map(binary) }, ...places === undefined ? await placesOf(base, piece, at) : shardsOf(base, places) }
     const options = { projection: { terms: 0, trail: 0 }, batchSize: KEYS_AT_ONCE, maxTimeMS: COMMAND_MS, ...at }
     for (const document of await base.in.record.find(filter, options).toArray()) found.set(hexOf(document._id), storedOf(document))
   }
@@ -22,7 +22,9 @@ export async function readRecords(base: Database, keys: readonly Key[], at: At):
 export async function placesOf(base: Database, keys: readonly Key[], at: At): Promise<{ c?: { $in: Binary[] } }> {
   if (!base.sharded) return {}
   const rows = await base.in.directory.find({ _id: { $in: keys.map(binary) } }, { projection: { c: 1 }, batchSize: keys.length, maxTimeMS: COMMAND_MS, ...at }).toArray()
-  const places = new Map(rows.flatMap(({ c }) => (c === undefined ? [] : [[hexOf(c), c] as const])))
-  return { c: { $in: [...places.values()] } }
+  return shardsOf(base, rows.flatMap(({ c }) => (c === undefined ? [] : [c])))
 }
+
+export const shardsOf = ({ sharded }: Database, places: readonly Binary[]): { c?: { $in: Binary[] } } =>
+  (sharded ? { c: { $in: [...new Map(places.map((c) => [hexOf(c), c])).values()] } } : {})
 

@@ -96,7 +96,7 @@ export function collectionsOf(db: Db) {
 }
 
 /** Raised with every change of what is stored; a database of another version is refused. */
-const SCHEMA_VERSION = 1
+const SCHEMA_VERSION = 2
 const DONE_KEPT_S = 86_400
 
 interface Index { readonly key: Readonly<Record<string, 1 | -1>>; readonly options: CreateIndexesOptions & { readonly name: string } }
