@@ -5,7 +5,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Claims, type Json, SYSTEM } from '../harness.ts'
 import { seenByA } from './mixed.ts'
-import { chains, includes, reverseIncludes, reverses, someOf, sorts } from './operators.ts'
+import { chains, filters, includes, reverseIncludes, reverses, someOf, sorts } from './operators.ts'
 import { batchOf, queries, queriesOf, type Query, slices, types } from './queries.ts'
 import { A, differences, inTurns, openLeakWorld, PATIENT_A, rowsOf, type Twins } from './world.ts'
 
@@ -40,6 +40,15 @@ test('there are over 10,000 requests, of every type, and the system sees the wor
   expect(apart.length).toBeGreaterThan(some.length / 5)
 })
 
+describe('by _filter, _content and _list', () => {
+  const some = someOf(filters, 240)
+
+  test('the system sees the worlds apart, and a patient learns nothing', async () => {
+    expect((await differences(twins, SYSTEM, some.map((path) => ({ path })))).length).toBeGreaterThan(some.length / 8)
+    expect(await differences(twins, PATIENT_A, slices(some, 40).map(batchOf))).toEqual([])
+  })
+})
+
 describe('whoever may not see B', () => {
   test.each([['patient A', PATIENT_A], ['a physician of A', PHYSICIAN]] as const)('%s learns nothing', async (_who, claims) => {
     expect(await differences(twins, claims, slices(asked, 40).map(batchOf))).toEqual([])
@@ -48,7 +57,7 @@ describe('whoever may not see B', () => {
   test('and is answered, with rows: a world of refusals would be alike too', async () => {
     const statuses: Record<string, number> = {}
     let rows = 0
-    await inTurns(slices(someOf(asked, 300), 40), 4, async (some) => {
+    await inTurns(slices(someOf(asked, 400), 40), 4, async (some) => {
       const { json } = await twins.full.ask(PATIENT_A, batchOf(some))
       for (const { response, resource } of json.entry as Json[]) {
         statuses[response.status.slice(0, 3)] = (statuses[response.status.slice(0, 3)] ?? 0) + 1

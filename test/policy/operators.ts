@@ -1,5 +1,5 @@
 /** Requests by what leads from one row to others, or puts them in order: chains, _has, includes, sorts, made from the registry of search parameters. */
-import { searchParams } from '../../src/search/parameters.ts'
+import { searchParam, searchParams } from '../../src/search/parameters.ts'
 import type { SearchParam } from '../../src/search/query.ts'
 import { isSortable } from '../../src/search/sort.ts'
 import { mayPointTo, referenceTargets } from '../../src/search/types/reference.ts'
@@ -32,6 +32,22 @@ export const reverses: readonly string[] = [...types, ...shared].flatMap((type) 
   const end = ends(source, 1).map((text) => `${type}?_has:${source}:${param.code}:${text}`)
   return toPatient === undefined ? end : [...end, `${type}?_has:${source}:${param.code}:${toPatient.code}:Patient.identifier=urn:mrn|mr-b`]
 })))
+
+const OPERATORS: Readonly<Record<string, readonly string[] | undefined>> = { string: ['eq', 'co', 'sw', 'ne', 'pr'], token: ['eq', 'ne', 'pr'], reference: ['re', 'pr'], date: ['eq', 'ge', 'po', 'pr'] }
+
+/** The ends of chains as tests of `_filter`, and denied; words of the whole resource, and the lists that name a row. */
+export const filters: readonly string[] = [
+  ...someOf(chains, 900).flatMap((url, at) => {
+    const [, type, path, value] = /^(\w+)\?([\w:-]+\.[\w-]+)=([^&]*)$/.exec(url) ?? []
+    if (type === undefined || path === undefined || value === undefined) return []
+    const [target = '', code = ''] = path.split(':')[1]!.split('.')
+    const operators = OPERATORS[searchParam(target, code)?.kind ?? ''] ?? ['eq']
+    const operator = operators[at % operators.length]!
+    const said = `${path} ${operator} ${operator === 'pr' ? 'true' : JSON.stringify(decodeURIComponent(value))}`
+    return [`${type}?_filter=${encodeURIComponent(at % 2 === 0 ? said : `not (${said})`)}`]
+  }),
+  ...types.flatMap((type) => [`${type}?_content=familyb`, `${type}?_content=not%20familya`, `${type}?_has:List:item:subject:Patient.family=Familyb`, `${type}?_list=b-List-0,a-List-0`])
+]
 
 export const includes: readonly string[] = types.flatMap((type) => [
   `${type}?_include=*`, `${type}?_include:iterate=*&_count=1&_total=accurate`,
