@@ -118,7 +118,7 @@ export const BAD: readonly Bad[] = [
   post(24, 'two codings', gzipSync(gzipSync(CANARY)), 415, { headers: { 'content-encoding': 'gzip, gzip' } }),
   // 26 cost
   get(26, 'a chain of six', `Observation?subject.general-practitioner.organization.partof.partof.name=${CANARY}`, 422),
-  get(26, 'too many values', `Patient?given=${Array.from({ length: 201 }, () => CANARY.slice(0, 4)).join(',')}`, 400),
+  get(26, 'too many values', `Patient?given=${Array.from({ length: 201 }, () => CANARY.slice(0, 4)).join(',')}`, 422),
   get(26, 'includes without end', `Observation?${'_include:iterate=*&'.repeat(11)}`, 422),
   get(26, 'a count that is none', `Patient?_count=${CANARY}`, 400),
   get(26, 'a value without end', `Patient?given=${CANARY.repeat(100)}`, 400),

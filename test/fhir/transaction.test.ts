@@ -126,8 +126,8 @@ describe('references within a transaction', () => {
       entry('POST', 'Patient', patient('Moved', { id: '23' }), { fullUrl: `${old}/Patient/23` }),
       entry('POST', 'Observation', observation('Patient/23'), { fullUrl: `${old}/Observation/1` }),
       entry('POST', 'Observation', observation(`${old}/Patient/23`), { fullUrl: urn() }),
-      entry('PUT', 'Patient/kept-id', patient('Kept', { id: 'kept-id' }), { fullUrl: `${old}/Patient/kept` }),
-      entry('POST', 'Observation', observation(`${old}/Patient/kept`)),
+      entry('PUT', 'Patient/kept-id', patient('Kept', { id: 'kept-id' }), { fullUrl: `${old}/Patient/kept-id` }),
+      entry('POST', 'Observation', observation(`${old}/Patient/kept-id`)),
       entry('POST', 'Observation', observation('Patient/23'))
     ])
     const target = `Patient/${idOf(reply, 0)}`
