@@ -11,7 +11,7 @@ import { newStore } from './stores.ts'
 
 const main = join(import.meta.dirname, '..', 'src', 'main.ts')
 const command = join(import.meta.dirname, '..', 'src', 'cli', 'wardkeep.ts')
-const START_MS_MAX = 60_000
+const START_MS_MAX = 90_000
 
 export type Env = Readonly<Record<string, string>>
 
