@@ -3,11 +3,13 @@
  * of the server have other names: one with the server's prefix would stop it.
  */
 import { randomBytes } from 'node:crypto'
-import { MongoClient } from 'mongodb'
+import { Binary, BSON, MongoClient } from 'mongodb'
 
 const mongo = process.env.TEST_STORE === 'mongodb' ? process.env.TEST_MONGODB_URL : undefined
 
 /** What only files of the embedded store can show is tested there only. */
+const { serialize } = BSON
+
 export const isOnMongo = mongo !== undefined
 
 /** STORE_URL of an empty store, as an entry of the environment; nothing for SQLite, which lies in DATA_DIR. */
@@ -33,6 +35,22 @@ export async function copyStore(from: Readonly<Record<string, string>>, to: Read
     }
   })
 }
+
+const idText = (id: unknown): string => (id instanceof Binary ? Buffer.from(id.value()).toString('hex') : String(id))
+
+/** Every document of the store, as BSON. */
+export const storedDocuments = ({ STORE_URL }: Readonly<Record<string, string>>): Promise<readonly { readonly collection: string; readonly id: string; readonly bytes: Buffer; readonly sealed: Uint8Array | null }[]> =>
+  withClient(STORE_URL!, async (client) => {
+    const db = client.db(databaseOf(STORE_URL!))
+    const found = []
+    for (const { name } of await db.listCollections({}, { nameOnly: true }).toArray()) {
+      for (const document of await db.collection(name).find().toArray()) {
+        const sealed = document.sealed instanceof Binary ? document.sealed.value() : null
+        found.push({ collection: name, id: idText(document._id), bytes: Buffer.from(serialize(document)), sealed })
+      }
+    }
+    return found
+  })
 
 export async function withClient<T>(url: string, work: (client: MongoClient) => Promise<T>): Promise<T> {
   const client = new MongoClient(url, { promoteBuffers: false })

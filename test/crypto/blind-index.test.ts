@@ -47,6 +47,17 @@ describe('terms', () => {
     expect(hex(index.patientPrefix(ring, 'bert'))).not.toBe(hex(prefix))
   })
 
+  test('a record lies with its one patient, with all that name several, or by its own key, and a search of a patient names both of its places', () => {
+    const key = new Uint8Array(16).fill(9)
+    const placed = (...patients: readonly string[]): string => hex(index.placeOf(ring, patients, key))
+    expect([placed(), placed('anna')]).toEqual(['09090909', hex(index.patientPrefix(ring, 'anna'))])
+    expect(placed('anna', 'bert')).toBe(placed('carl', 'dora', 'eve'))
+    expect(new Set([placed(), placed('anna'), placed('bert'), placed('anna', 'bert')]).size).toBe(4)
+    expect(index.placesOf(ring, ['anna']).map(hex)).toEqual([placed('anna'), placed('anna', 'bert')])
+    // A new epoch of the terms moves nothing to another shard.
+    expect(hex(index.placeOf(ring2, ['anna', 'bert'], key))).toBe(placed('anna', 'bert'))
+  })
+
   test('no two kinds, types, patients, values or epochs share one, nor its digest', () => {
     const terms = [ring, ring2].flatMap((of) => ['Observation', 'Condition'].flatMap((type) => [anna, bert].flatMap((patient) => all(of, type, patient))))
     const digests = terms.map((term) => hex(term.subarray(5)))

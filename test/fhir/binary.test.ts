@@ -20,6 +20,15 @@ const post = (body: Buffer | string, headers: Record<string, string>, token = sy
 const png = (): Promise<Json> => server.put({ resourceType: 'Binary', contentType: 'image/png', data: PNG.toString('base64') })
 
 describe('Binary', () => {
+  test('of more than 12 MiB is 413, on either store, and nothing of it is kept; one below is', async () => {
+    const before = await countOf(server, system, 'Binary')
+    const sized = (mib: number): Json => ({ resourceType: 'Binary', contentType: 'application/octet-stream', data: Buffer.alloc(mib * 2 ** 20, 7).toString('base64') })
+    const reply = await server.ask(system, 'POST', 'Binary', { body: sized(10) })
+    expect(refusal(reply).slice(0, 2)).toEqual([413, 'too-long'])
+    expect(await countOf(server, system, 'Binary')).toBe(before)
+    expect((await server.ask(system, 'POST', 'Binary', { body: sized(8) })).status).toBe(201)
+  })
+
   test('as FHIR JSON comes back as FHIR JSON and in its native form', async () => {
     const { id } = await png()
     for (const accept of ['application/fhir+json', 'application/json', '*/*', undefined, 'image/png, application/fhir+json']) {

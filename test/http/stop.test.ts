@@ -2,6 +2,7 @@ import { readdirSync, rmSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { askAt, beside, type Child, mint, newPlace, pause, type Place, startChild } from '../child.ts'
+import { isOnMongo } from '../stores.ts'
 
 let place: Place
 let server: Child
@@ -112,7 +113,7 @@ describe('SIGTERM', () => {
     expect(await server.stop()).toBe(0)
     await Promise.all(clients)
     expect(broken).toEqual([])
-    expect(readdirSync(place.env.DATA_DIR!).sort()).toEqual(['keys', 'ledger.db', 'wardkeep.db'])
+    expect(readdirSync(place.env.DATA_DIR!).sort()).toEqual(isOnMongo ? ['keys'] : ['keys', 'ledger.db', 'wardkeep.db'])
     const { waiting, problems } = await beside(place, (system) => system.verify({ versions: false }))
     expect([waiting, problems]).toEqual([0, []])
     server = await startChild(place)

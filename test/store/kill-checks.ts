@@ -1,8 +1,8 @@
 /** What must hold after a restart, whatever the moment of the kill. Each check returns what it found wrong, in words. */
 import type { System } from '../../src/system.ts'
-import { askAt } from '../child.ts'
+import { askAt, pause } from '../child.ts'
 import type { Json, Reply } from '../harness.ts'
-import { type Client, createOnce, type Fate, type Notes, SYSTEM_URI, TRANSACTION_ENTRIES, type Version } from './kill-load.ts'
+import { type Client, createOnce, type Fate, type Notes, PutOff, SYSTEM_URI, TRANSACTION_ENTRIES, type Version } from './kill-load.ts'
 import { accessRecords } from './ledger-read.ts'
 
 /** Every acknowledged version is there; a version beyond them is the one that was in flight, whole. Afterwards the notes say what is. */
@@ -52,7 +52,7 @@ export async function transactionFaults(client: Client, transactions: Iterable<r
 /** An acknowledged create is there under its id, once; one that is tried again with If-None-Exist makes no second. */
 export async function createFaults(client: Client, creates: Notes['creates']): Promise<readonly string[]> {
   return side(creates, async ([mark, noted], faults) => {
-    if (noted.ref === null && noted.conditional) noted.ref = await createOnce(client, mark, true)
+    if (noted.ref === null && noted.conditional) noted.ref = await made(client, mark)
     const rows = await entries(client, `Observation?identifier=${SYSTEM_URI}|${mark}`)
     if (rows.length > 1) faults.push(`Create ${mark} made ${rows.length} resources`)
     if (noted.ref !== null && `Observation/${rows[0]?.id}` !== noted.ref) faults.push(`Create ${mark} was acknowledged as ${noted.ref} and is ${rows[0]?.id}`)
@@ -66,6 +66,7 @@ export async function unrecorded(system: System, answered: Iterable<string>): Pr
 }
 
 const AT_ONCE = 8
+const TRIES_MAX = 40
 
 /** Checks several items at a time. */
 async function side<T>(items: Iterable<T>, check: (item: T, faults: string[]) => Promise<void>): Promise<readonly string[]> {
@@ -77,7 +78,25 @@ async function side<T>(items: Iterable<T>, check: (item: T, faults: string[]) =>
   return faults
 }
 
-const get = ({ base, token }: Client, path: string): Promise<Reply> => askAt(base, token, 'GET', path)
+/** A database that has just come back may need more than one question. */
+async function get({ base, token }: Client, path: string): Promise<Reply> {
+  for (let tries = 1; ; tries++) {
+    const reply = await askAt(base, token, 'GET', path)
+    if (reply.status !== 503 || tries === TRIES_MAX) return reply
+    await pause(500)
+  }
+}
+
+async function made(client: Client, mark: string): Promise<string | null> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await createOnce(client, mark, true)
+    } catch (error) {
+      if (!(error instanceof PutOff) || tries === TRIES_MAX) throw error
+    }
+    await pause(500)
+  }
+}
 
 async function entries(client: Client, path: string): Promise<readonly Json[]> {
   const reply = await get(client, path)

@@ -4,7 +4,7 @@
  */
 import { readdirSync, rmSync } from 'node:fs'
 import { askAt, beside, type Child, mint, newPlace, pause, type Place, startChild, wardkeep } from '../child.ts'
-import { withDatabase } from '../stores.ts'
+import { isOnMongo, withDatabase } from '../stores.ts'
 import { createFaults, fateFaults, sharedFaults, transactionFaults, unrecorded } from './kill-checks.ts'
 import { DURABLY, freshDatabase, type MongoServer, standIn } from './mongo-place.ts'
 import { type Client, clientRun, dice, newNotes, type Notes, observation, SHARED } from './kill-load.ts'
@@ -29,7 +29,8 @@ export interface KillReport {
 const CLIENTS = 6
 /** In every other round what has more bytes than this, a transaction, runs on the worker thread. */
 const INLINE_BYTES = 4000
-const KILL_MS_MAX = 800
+/** Long enough for many answers on either store. */
+const KILL_MS_MAX = isOnMongo ? 5_000 : 800
 /** A dead process holds its ledger slot for 15 s; then another takes its spool, if it left one. */
 const SPOOL_MS_MAX = 20_000
 const BACK_MS_MAX = 60_000

@@ -33,7 +33,9 @@ const STAND_IN = { name: 'secantus', requirement: 'secantusdb==0.7.0b3', program
 /** Ends its server when its own standard input ends, so also when the test file dies: by SIGKILL if it was sent a word. */
 const WATCHED = 'import subprocess, sys; p = subprocess.Popen(sys.argv[1:]); word = sys.stdin.read(); p.kill() if word else p.terminate(); p.wait()'
 const SETUP_MS = 240_000
-const START_MS = 30_000
+const START_MS = 60_000
+/** After a kill its port may not be free at once. */
+const STARTS_MAX = 5
 
 export async function mongoServer(): Promise<MongoServer> {
   const given = process.env.MONGODB_URI
@@ -92,9 +94,18 @@ export async function standIn(more: readonly string[] = ['--enable-test-commands
     await gone
   }
   const start = async (): Promise<void> => {
-    child = spawn('python3', ['-c', WATCHED, program, '--host', '127.0.0.1', '--port', String(port), '--storage-path', join(dir, 'data'), '--log-level', 'ERROR', ...more], { stdio: ['pipe', 'ignore', 'ignore'] })
-    const client = new MongoClient(url, { serverSelectionTimeoutMS: START_MS })
-    await client.db('admin').command({ ping: 1 }).finally(() => client.close())
+    for (let tries = 1; ; tries++) {
+      const started = spawn('python3', ['-c', WATCHED, program, '--host', '127.0.0.1', '--port', String(port), '--storage-path', join(dir, 'data'), '--log-level', 'ERROR', ...more], { stdio: ['pipe', 'ignore', 'ignore'] })
+      child = started
+      const client = new MongoClient(url, { serverSelectionTimeoutMS: START_MS })
+      const answered = client.db('admin').command({ ping: 1 }).then(() => true, () => false)
+      const ended = new Promise<boolean>((resolve) => started.once('exit', () => resolve(false)))
+      const fine = await Promise.race([answered, ended])
+      await client.close()
+      if (fine) return
+      await stop()
+      if (tries === STARTS_MAX) throw new Error('The stand-in for MongoDB did not start')
+    }
   }
   try {
     await start()

@@ -121,6 +121,22 @@ describe.skipIf(server.missing !== null)(`mongodb: commands${skipped}`, () => {
     expect([commits.length, commits.filter((event) => !isDurable(event))]).toEqual([3, []])
   })
 
+  test('an insert takes 1,000 documents at most, a statement of a search 200 terms, and a client 32 connections', { timeout: 180_000 }, async () => {
+    const on = await base({ url: option(server.url, 'monitorCommands=true'), splitTerms: undefined as never })
+    expect([on.splitTerms, on.client.options.maxPoolSize, on.client.options.serverSelectionTimeoutMS]).toEqual([200, 32, 5_000])
+    const seen: CommandStartedEvent[] = []
+    on.client.on('commandStarted', (event) => seen.push(event))
+    await commit(on, { puts: Array.from({ length: 1_050 }, (_, i) => put(`r${i}`, { updated: 1_000 + i % 50, terms: i < 250 ? [`t${i}`] : [] })) })
+    const inserts = seen.filter(({ commandName, command }) => commandName === 'insert' && command.insert === 'record')
+    expect(inserts.map(({ command }) => command.documents.length)).toEqual([1_000, 50])
+    expect(Math.max(...seen.filter(({ commandName }) => /insert|update/.test(commandName)).map(({ command }) => (command.documents ?? command.updates).length))).toBe(1_000)
+    seen.length = 0
+    const found = await allPages((page) => findPage(on, query([Array.from({ length: 250 }, (_, i) => `t${i}`)], { places: [named('r1').slice(0, 4)] }), page), { limit: 300 })
+    expect(new Set(keysOf(found)).size).toBe(250)
+    const sets = seen.filter(({ command }) => command.find === 'record' && command.filter.terms !== undefined).map(({ command }) => command.filter.terms.$in.length)
+    expect([Math.max(...sets), Math.min(...sets), sets.length % 2]).toEqual([200, 50, 0])
+  })
+
   test('no option of the URL weakens what is acknowledged or read', async () => {
     const weak = option(server.url, 'w=0&journal=false&readConcernLevel=local&readPreference=secondary&retryWrites=false')
     try {

@@ -2,7 +2,7 @@ import type { ClientSession } from 'mongodb'
 import { StoreUnknown, type Commit, type Committed, type Key } from '../../ports.ts'
 import { binary, hexOf, pieces } from './bytes.ts'
 import type { Database } from './database.ts'
-import { documentsOf, liveVersion, putDocuments, register, rely } from './documents.ts'
+import { documentsOf, liveVersion, putDocuments, register, rely, takeLocks } from './documents.ts'
 import { eraseRecords, putRecords, relyOnRecords, rewriteRecords } from './records.ts'
 import { WRITES_AT_ONCE, type Run } from './run.ts'
 import type { DirectoryDocument } from './schema.ts'
@@ -39,8 +39,10 @@ type Attempt = 'done' | 'again' | { readonly keys: readonly Key[] } | { readonly
 async function attempt(base: Database, session: ClientSession, commit: Commit, n: number): Promise<Outcome<Attempt>> {
   if (await base.in.done.findOne({ _id: binary(commit.id) }, { session, projection: { _id: 1 } }) !== null) return { value: 'again', keep: false }
   const at = base.now()
-  const heads = await headsOf(base, session, [...commit.puts, ...commit.rewrites, ...commit.expect].map(({ key }) => key).concat(commit.erase))
   const documents = await documentsOf(base, session, [...commit.documents, ...commit.expectDocuments ?? []].map(({ name }) => name))
+  // First of all, so that what others commit meanwhile is least likely to be in the way: they are many, an erasure is one.
+  await takeLocks({ base, session, id: commit.id, documents }, commit.documents)
+  const heads = await headsOf(base, session, [...commit.puts, ...commit.rewrites, ...commit.expect].map(({ key }) => key).concat(commit.erase))
   const run: Run = { base, session, id: commit.id, at, heads, documents }
   const keys = conflicts(run, commit)
   if (keys.length > 0) return { value: { keys }, keep: false }

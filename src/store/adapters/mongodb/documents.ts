@@ -41,12 +41,11 @@ export async function readDocument(base: Database, name: Key): Promise<{ readonl
   return found === null || version === 0 ? undefined : { version, sealed: bytesOf(found.sealed) }
 }
 
+/** Writes documents whose locks are taken. */
 export async function putDocuments(run: Run, puts: readonly DocumentPut[]): Promise<void> {
   const writes: AnyBulkWriteOperation<DocumentDocument>[] = []
   for (const put of puts) {
-    const found = run.documents.get(hexOf(put.name))
-    if (found?.relied === true) await takeAllLocks(run, put.name)
-    writes.push(...written(put, found, run.at))
+    writes.push(...written(put, run.documents.get(hexOf(put.name)), run.at))
   }
   for (const piece of pieces(writes, NAMES_AT_ONCE)) await run.base.in.document.bulkWrite([...piece], { session: run.session, ordered: true })
 }
@@ -92,8 +91,12 @@ export async function rely(run: Run, names: readonly Key[]): Promise<void> {
   }
 }
 
-async function takeAllLocks(run: Run, name: Key): Promise<void> {
-  await run.base.in.lock.updateMany({ _id: { $gte: lockId(name, 0), $lte: lockId(name, LOCKS - 1) } }, { $set: { by: binary(run.id) } }, { session: run.session })
+/** Takes all locks of the documents that are to be written and have them. */
+export async function takeLocks({ base, session, id, documents }: Pick<Run, 'base' | 'session' | 'id' | 'documents'>, puts: readonly Pick<DocumentPut, 'name'>[]): Promise<void> {
+  for (const { name } of puts) {
+    if (documents.get(hexOf(name))?.relied !== true) continue
+    await base.in.lock.updateMany({ _id: { $gte: lockId(name, 0), $lte: lockId(name, LOCKS - 1) } }, { $set: { by: binary(id) } }, { session })
+  }
 }
 
 function lockId(name: Key, number: number) {
@@ -107,6 +110,7 @@ export async function takeDocument(base: Database, name: Key): Promise<Bytes | u
     const found = documents.get(hexOf(name))
     if (found === undefined || liveVersion(found, base.now()) === 0) return { value: undefined, keep: false }
     const run = { base, session, id: Uint8Array.from(randomBytes(16)), at: base.now(), heads: new Map(), documents }
+    await takeLocks(run, [{ name }])
     await putDocuments(run, [{ name, expect: null, expires: null, sealed: null }])
     return { value: bytesOf(found.sealed), keep: true }
   })

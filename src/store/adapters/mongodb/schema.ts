@@ -1,4 +1,4 @@
-import type { Binary, CreateIndexesOptions, Db } from 'mongodb'
+import type { Binary, Collection, CreateIndexesOptions, Db } from 'mongodb'
 import { StoreBroken, type Put } from '../../ports.ts'
 import { binary, termList } from './bytes.ts'
 
@@ -121,17 +121,21 @@ export function indexesOf(expiryDelayS: number): Readonly<Record<keyof Collectio
 export async function makeSchema(db: Db, expiryDelayS: number): Promise<void> {
   const collections = collectionsOf(db)
   const present = new Set((await db.listCollections({}, { nameOnly: true }).toArray()).map(({ name }) => name))
-  for (const [name, indexes] of Object.entries(indexesOf(expiryDelayS))) {
+  await Promise.all(Object.entries(indexesOf(expiryDelayS)).map(async ([name, indexes]) => {
     if (!present.has(name)) await db.createCollection(name).catch(ignoring(NAMESPACE_EXISTS))
-    const collection = db.collection(name)
-    for (const { key, options } of indexes) await collection.createIndex(key, options).catch(ignoring(...INDEX_CONFLICTS))
-    const found = await collection.listIndexes().toArray()
-    for (const wanted of indexes) {
-      if (!found.some((one) => isSame(one, wanted))) throw new StoreBroken(`The index ${wanted.options.name} of the collection ${name} is not as it must be`)
-    }
-  }
+    await makeIndexes(db.collection(name), indexes)
+  }))
   await collections.schema.updateOne({ _id: 1 }, { $setOnInsert: { version: SCHEMA_VERSION } }, { upsert: true })
   if ((await collections.schema.findOne({ _id: 1 }))?.version !== SCHEMA_VERSION) throw new StoreBroken('The database was made by another version of this server')
+}
+
+async function makeIndexes(collection: Collection, indexes: readonly Index[]): Promise<void> {
+  const absent = async (): Promise<readonly Index[]> => {
+    const found = await collection.listIndexes().toArray()
+    return indexes.filter((wanted) => !found.some((one) => isSame(one, wanted)))
+  }
+  for (const { key, options } of await absent()) await collection.createIndex(key, options).catch(ignoring(...INDEX_CONFLICTS))
+  for (const { options } of await absent()) throw new StoreBroken(`The index ${options.name} of the collection ${collection.collectionName} is not as it must be`)
 }
 
 function isSame(found: Readonly<Record<string, unknown>>, { key, options }: Index): boolean {
