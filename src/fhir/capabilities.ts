@@ -1,10 +1,10 @@
 /** The CapabilityStatement, made from the tables that the server runs on (https://hl7.org/fhir/R4/http.html#capabilities). */
 import type { FhirRequest, FhirResponse } from '../model/interaction.ts'
+import { answered } from '../search/answered.ts'
 import { allTypes, classify } from '../search/classification.ts'
 import { searchParam, searchParams } from '../search/parameters.ts'
 import type { SearchParam } from '../search/query.ts'
 import { mayPointTo, referenceTargets } from '../search/types/reference.ts'
-import { kindOf } from '../search/types/special.ts'
 import { formats, JSON_FORMAT, XML_FORMAT } from './formats.ts'
 import { interactions } from './interactions/index.ts'
 import { operations } from './operations/index.ts'
@@ -62,13 +62,11 @@ function build({ base, version, date }: CapabilityOptions): unknown {
 
 /** Parameters that may point to any type are answered too; listed under all types they would be most of the statement. */
 const isNarrow = (param: SearchParam): boolean => referenceTargets(param).length > 0 && referenceTargets(param).length < 100
+
 function operationEntries(offers: (definition: OperationDefinition) => boolean): { readonly operation?: readonly unknown[] } {
   const offered = operations.filter(offers)
   return offered.length === 0 ? {} : { operation: offered.map(({ code, definition }) => ({ name: code, definition })) }
 }
-
-/** `_filter` stands for what it is made of, and has no values of its own. */
-const isAnswered = (param: SearchParam): boolean => kindOf(param) !== null || param.code === '_filter'
 
 const ofSystem = ({ code }: { readonly code: string }): boolean => code.endsWith('-system')
 
@@ -93,7 +91,7 @@ function resourceEntry(type: string): unknown {
     searchInclude: ['*', ...references.filter((param) => param.type === type).map(({ code }) => `${type}:${code}`)],
     ...(pointing.length === 0 ? {} : { searchRevInclude: pointing.map((param) => `${param.type}:${param.code}`) }),
     ...operationEntries(({ levels, resourceTypes }) => levels.some((level) => level !== 'system') && (resourceTypes?.includes(type) ?? true)),
-    searchParam: [...searchParams(type).filter(isAnswered).map((param) => ({ name: param.code, type: param.kind })), ...(mayPointTo(searchParam('List', 'item')!, type) ? [{ name: '_list', type: 'token' }] : [])]
+    searchParam: answered(type).map(({ code, kind }) => ({ name: code, type: kind }))
   }
 }
 

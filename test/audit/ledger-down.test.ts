@@ -90,7 +90,7 @@ describe('a ledger that takes no entries', () => {
 
 test('a worker for large bodies that cannot start is given up: 503, and the next large body starts another', async () => {
   expect(await server.stop()).toBe(0)
-  server = await startChild(place, { TIMEOUT_BULK_START_MS: '1500' })
+  server = await startChild(place, { TIMEOUT_BULK_START_MS: '6000' })
   await withoutLedger(async () => {
     const reply = await ask('POST', '', large())
     expect([reply.status, reply.json.issue[0].code, reply.headers.has('retry-after')]).toEqual([503, 'transient', true])

@@ -1,9 +1,8 @@
 /** What operations of the OpenAPI document refer to by name. */
+import { answered } from '../../search/answered.ts'
 import { allTypes } from '../../search/classification.ts'
-import { searchParams } from '../../search/parameters.ts'
 import type { ParamType, SearchParam } from '../../search/query.ts'
 import { resultParameters } from '../../search/result-parameters.ts'
-import { kindOf } from '../../search/types/special.ts'
 import { ID_PATTERN } from '../../model/resource.ts'
 import { formats } from '../formats.ts'
 import { JSON_PATCH } from '../patch/patch-body.ts'
@@ -12,7 +11,6 @@ export const ref = (kind: 'schemas' | 'parameters' | 'responses' | 'requestBodie
 
 /** Search parameters of one code and kind are one component, whatever type they are of. */
 export const parameterName = ({ code, kind }: Pick<SearchParam, 'code' | 'kind'>): string => `${kind}.${code}`
-export const answered = (type: string): readonly SearchParam[] => searchParams(type).filter((param) => kindOf(param) !== null)
 
 export const HEADERS: Readonly<Record<string, string>> = {
   'If-Match': 'Version to change, as W/"1"', 'If-None-Match': 'Of a read: versions that the client has. Of an update: `*`, only where nothing is there', 'If-Modified-Since': 'HTTP date',

@@ -1,5 +1,6 @@
 /** The OpenAPI 3.1 document (https://spec.openapis.org/oas/v3.1.1.html), made from the tables that the server runs on. */
 import type { Interaction } from '../../model/interaction.ts'
+import { answered } from '../../search/answered.ts'
 import { allTypes } from '../../search/classification.ts'
 import { compartment, isCompartment } from '../../search/compartment-search.ts'
 import { resultParameters } from '../../search/result-parameters.ts'
@@ -7,7 +8,7 @@ import type { CapabilityOptions } from '../capabilities.ts'
 import { operations } from '../operations/index.ts'
 import { isComplex, type OperationDefinition } from '../operations/operation.ts'
 import { interactionsDefault, routes } from '../routes.ts'
-import { answered, components, parameterName, ref } from './components.ts'
+import { components, parameterName, ref } from './components.ts'
 
 /** The document as it is sent. */
 export const openApiBytes = (options: CapabilityOptions): Uint8Array => Buffer.from(JSON.stringify(openApi(options)))
