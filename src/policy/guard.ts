@@ -93,9 +93,11 @@ export function guard(store: StagedStore, policy: Policy, context: GuardContext)
   }
 }
 
-/** Each version once. */
-const distinct = (rows: readonly Row[]): readonly Row[] =>
-  rows.length < 2 ? [...rows] : [...new Map(rows.map((row) => [`${refText(row)}/${row.version}`, row])).values()]
+/** Each version once. Where no two rows have one id there is nothing to compare. */
+function distinct(rows: readonly Row[]): readonly Row[] {
+  if (rows.length < 2 || new Set(rows.map(({ id }) => id)).size === rows.length) return [...rows]
+  return [...new Map(rows.map((row) => [`${refText(row)}/${row.version}`, row])).values()]
+}
 
 /** A request needs one of these, and a plain read none: each is made when it is first asked for. */
 function parts(store: StagedStore, policy: Policy, eyes: Lens, context: GuardContext, reveal: (seen: Seen) => Seen) {
