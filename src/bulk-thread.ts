@@ -1,3 +1,4 @@
+import { setPriority } from 'node:os'
 import { parentPort, workerData } from 'node:worker_threads'
 import type { BulkAnswer, BulkAsk, BulkStart } from './bulk-messages.ts'
 import { KeysUnavailable } from './crypto/errors.ts'
@@ -6,8 +7,13 @@ import { StoreUnavailable } from './store/ports.ts'
 import { xmlOfReply } from './fhir/xml/reply-xml.ts'
 import { openSystem } from './system.ts'
 
+/** As `nice` has it: 0 is the main thread's, 19 the least. */
+const NICE = 10
+
 const { config, writers, slot, packages } = workerData as BulkStart
 const port = parentPort!
+// Readers on the main thread come first where cores are few. Only Linux has priorities of single threads.
+if (process.platform === 'linux') setPriority(NICE)
 const system = await openSystem({ config, writers, slot, packages })
 port.postMessage({ kind: 'ready' } satisfies BulkAnswer)
 
