@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config'
 
-const shared = { pool: 'forks' as const, testTimeout: 60_000, hookTimeout: 120_000 }
+const shared = { pool: 'forks' as const, testTimeout: 60_000, hookTimeout: 300_000 }
 
 /** The tests of a whole server, on a MongoDB that all files of a run share; each server has a database of its own. */
 export const onMongo = (include: readonly string[]) => ({
@@ -11,12 +11,18 @@ export const onMongo = (include: readonly string[]) => ({
 })
 
 /** What `npm test` runs on MongoDB; `npm run test:mongodb` runs all. */
-const FIXED = ['chain', 'conditional', 'create', 'delete', 'everything', 'history', 'include', 'paging', 'read', 'search', 'sort', 'transaction', 'update'].map((name) => `test/fhir/${name}.test.ts`)
+const FIXED = ['chain', 'conditional', 'create', 'delete', 'everything', 'history', 'include', 'paging', 'races', 'read', 'search', 'sort', 'update'].map((name) => `test/fhir/${name}.test.ts`)
 
-/** Every test on the embedded store, and a fixed part once more on MongoDB. */
+/** They start databases of their own, for a minute each: `npm run test:mongodb` runs them. */
+export const LONG = ['test/store/at-rest-mongodb.test.ts', 'test/store/equal-stores.test.ts', 'test/store/kill-database.test.ts', 'test/fhir/workers-mongodb.test.ts']
+
+export const onFiles = (include: readonly string[], exclude: readonly string[] = []) =>
+  ({ test: { ...shared, name: 'sqlite', include: [...include], exclude: [...exclude, '**/node_modules/**'] } })
+
+/** Every test on the embedded store, but the long ones of MongoDB, and a fixed part once more on MongoDB. */
 export default defineConfig({
   test: {
     maxWorkers: 2,
-    projects: [{ test: { ...shared, name: 'sqlite', include: ['test/**/*.test.ts'] } }, onMongo([...FIXED, 'test/policy/leaks-masked.test.ts', 'test/store/erase.test.ts'])]
+    projects: [onFiles(['test/**/*.test.ts'], LONG), onMongo([...FIXED, 'test/store/erase.test.ts'])]
   }
 })
