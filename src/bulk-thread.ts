@@ -8,7 +8,7 @@ import { xmlOfReply } from './fhir/xml/reply-xml.ts'
 import { openSystem } from './system.ts'
 
 /** As `nice` has it: 0 is the main thread's, 19 the least. */
-const NICE = 10
+const NICE = 19
 
 const { config, writers, slot, packages } = workerData as BulkStart
 const port = parentPort!
