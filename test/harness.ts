@@ -1,11 +1,11 @@
 /** A whole server for tests: in this process, on a free port, with a store and keys of its own, and sign-in by minted tokens. */
 import { mkdtempSync, rmSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { loadConfig } from '../src/config.ts'
 import { type Running, startServing } from '../src/serve.ts'
 import { dropStore, newStore } from './stores.ts'
+import { freePort } from './free-port.ts'
 
 export interface Claims {
   readonly scope: string
@@ -84,14 +84,3 @@ export async function startHarness(settings: Readonly<Record<string, string>> = 
 
 /** Ids of the matches of a searchset, sorted. */
 export const idsOf = (bundle: Json): readonly string[] => (bundle.entry ?? []).map((entry: Json) => `${entry.resource.resourceType}/${entry.resource.id}`).sort()
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer()
-    probe.once('error', reject)
-    probe.listen(0, '127.0.0.1', () => {
-      const address = probe.address()
-      probe.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0))
-    })
-  })
-}

@@ -10,6 +10,7 @@ import { scanLog } from './ledger-scan.ts'
 import { blinder } from './postings.ts'
 import { placeOf, rowId, rowKey, slotOf } from './slot.ts'
 import { stampOf, unstamped } from './stamp.ts'
+import { takingTurns } from '../model/turns.ts'
 
 export interface LedgerRowsOptions extends ProjectionContext {
   readonly store: LedgerStore
@@ -91,7 +92,7 @@ async function page(ask: FindAsk, placed: Iterable<PlacedRow> | AsyncIterable<Pl
   const rows: Row[] = []
   let refused = 0
   let last: Position | null = null
-  let breath = performance.now()
+  const breath = takingTurns()
   for await (const { row, position } of placed) {
     if (ask.after !== null && sign * comparePositions(position, ask.after) <= 0) continue
     if (!within(row.patients[0] ?? null)) continue
@@ -101,10 +102,8 @@ async function page(ask: FindAsk, placed: Iterable<PlacedRow> | AsyncIterable<Pl
       rows.push(row)
       last = position
     } else if (accepted !== null && ++refused > ask.scanRecordsMax) throw tooCostly()
-    if (performance.now() - breath > 10) {
-      await new Promise(setImmediate)
-      breath = performance.now()
-    }
+    const pause = breath()
+    if (pause !== undefined) await pause
   }
   return { rows, next: null }
 }

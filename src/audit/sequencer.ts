@@ -3,6 +3,7 @@
  * indexes them. A crash at any point leaves entries that the next pass takes again; ids already in a log are dropped.
  */
 import type { Bytes } from '../model/resource.ts'
+import { takingTurns } from '../model/turns.ts'
 import { byteText } from '../crypto/bytes.ts'
 import type { KeyRing } from '../crypto/keys.ts'
 import type { LedgerEntry, LedgerStore, OutboxEntry, RecordStore, Term } from '../store/ports.ts'
@@ -171,13 +172,11 @@ async function segmentTerms({ store, ring, blinder }: SequencerOptions, log: Byt
   const opener = entryOpener(ring)
   const entries = await store.entries(log, first, SEGMENT_ENTRIES, 'oldest')
   if (entries.length < SEGMENT_ENTRIES) return null
-  let breath = performance.now()
+  const breath = takingTurns()
   for (const [i, { id, sealed }] of entries.entries()) {
     terms[i] ??= blinder.terms(await opener.open(log, id, unstamped(sealed)))
-    if (performance.now() - breath > 10) {
-      await new Promise(setImmediate)
-      breath = performance.now()
-    }
+    const pause = breath()
+    if (pause !== undefined) await pause
   }
   return terms as readonly (readonly Term[])[]
 }

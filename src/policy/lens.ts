@@ -36,6 +36,8 @@ export function lens(policy: Policy, context: GuardContext) {
   /** Null: nobody asked. */
   let reports: FindReport[] | null = null
   const matchContext = { base: context.base }
+  /** A hit of a search is judged when it is met and shown when it is given: its grants and its masked copy are the same. */
+  const searched = new WeakMap<Row, Seen>()
   const grantsOf = (row: Row, right: Right): readonly Grant[] =>
     grantsFor(policy.forType(row.type).rights[right], row, (filter) => matches(filter, row.resource(), matchContext))
   const seen = (row: Row, grants: readonly Grant[]): Seen => {
@@ -47,8 +49,12 @@ export function lens(policy: Policy, context: GuardContext) {
   }
   /** The row as a right shows it; undefined where no grant of the right has it. */
   const look = (row: Row, right: Right): Seen | undefined => {
+    const known = right === 's' ? searched.get(row) : undefined
+    if (known !== undefined) return known
     const grants = grantsOf(row, right)
-    return grants.length === 0 ? undefined : seen(row, grants)
+    const shown = grants.length === 0 ? undefined : seen(row, grants)
+    if (shown !== undefined && right === 's') searched.set(row, shown)
+    return shown
   }
   const require = (type: string, right: Right): readonly Grant[] => {
     const grants = policy.forType(type).rights[right] ?? []

@@ -2,6 +2,7 @@
 import { anyTypeTerm, placesOf } from '../crypto/blind-index.ts'
 import type { Found, PatientAsk, Position, Row, Stored } from './ports.ts'
 import type { SealedStoreOptions } from './sealed-options.ts'
+import { takingTurns } from '../model/turns.ts'
 
 export async function findOfPatient(options: SealedStoreOptions, openRow: (stored: Stored) => Promise<Row | undefined> | Row | undefined, ask: PatientAsk): Promise<Found> {
   const { records, ring } = options
@@ -10,20 +11,18 @@ export async function findOfPatient(options: SealedStoreOptions, openRow: (store
   if (ask.limit < 1) return { rows, next: null }
   const query = { type: null, allOf: [[anyTypeTerm(ring, ask.patient)]], noneOf: [], places: placesOf(ring, [ask.patient]), order: 'newest' } as const
   let last: Position | null = null
+  const breath = takingTurns()
   for (let after = ask.after; ;) {
     const page = await records.find(query, { after, limit: Math.min(1000, Math.max(64, ask.limit + 1 - rows.length)), examine: 2000 })
-    let breath = performance.now()
     for (const stored of page.records) {
+      const pause = breath()
+      if (pause !== undefined) await pause
       const opened = openRow(stored)
       const row = opened instanceof Promise ? await opened : opened
       if (row === undefined || row.deleted || !row.patients.includes(ask.patient) || !ask.accept(row)) continue
       if (rows.length === ask.limit) return { rows, next: last }
       rows.push(row)
       last = { updated: stored.updated, key: stored.key }
-      if (performance.now() - breath > 10) {
-        await new Promise(setImmediate)
-        breath = performance.now()
-      }
     }
     if (page.next === null) return { rows, next: null }
     after = page.next

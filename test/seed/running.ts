@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { freePort } from '../free-port.ts'
 
 export const ROOT = join(import.meta.dirname, '..', '..')
 
@@ -16,16 +16,6 @@ export async function place(): Promise<Place> {
     dir, base: `http://127.0.0.1:${port}`, env: { PATH: process.env.PATH, PORT: String(port), DATA_DIR: dir },
     remove: () => rm(dir, { recursive: true, force: true })
   }
-}
-
-function freePort(): Promise<number> {
-  const server = createServer()
-  return new Promise((resolve) => {
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as AddressInfo
-      server.close(() => resolve(port))
-    })
-  })
 }
 
 export interface Program {

@@ -2,7 +2,6 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -12,6 +11,7 @@ import type { MongoStoreOptions } from '../../src/store/adapters/mongodb/databas
 import { pythonProgram } from '../python-program.ts'
 import { withClient } from '../stores.ts'
 import type { MakePlace } from './conformance.ts'
+import { freePort } from '../free-port.ts'
 
 const run = promisify(execFile)
 
@@ -114,17 +114,6 @@ export async function standIn(more: readonly string[] = ['--enable-test-commands
     return none('the stand-in for MongoDB did not start')
   }
   return { missing: null, real: false, url, stop: () => stop(), start, kill: () => stop('kill'), end: async () => { await stop(); rmSync(dir, { recursive: true, force: true }) } }
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer()
-    probe.once('error', reject)
-    probe.listen(0, '127.0.0.1', () => {
-      const address = probe.address()
-      probe.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0))
-    })
-  })
 }
 
 export const freshDatabase = (): string => `wardkeep_${randomBytes(6).toString('hex')}`

@@ -7,7 +7,8 @@ import { anyTypeTerm, patientTerm } from '../../src/crypto/blind-index.ts'
 import { loadConfig } from '../../src/config.ts'
 import { startServing } from '../../src/serve.ts'
 import { openSystem } from '../../src/system.ts'
-import { askAt, freePort, wardkeep } from '../child.ts'
+import { askAt, wardkeep } from '../child.ts'
+import { freePort } from '../free-port.ts'
 import { type Harness, type Json, type Reply, startHarness, SYSTEM } from '../harness.ts'
 
 /** Keys and terms as a thief with a copy of the keys could know them; who only writes to the files knows less. */
