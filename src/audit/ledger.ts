@@ -7,10 +7,11 @@ import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { KeyRing } from '../crypto/keys.ts'
 import type { Bytes } from '../model/resource.ts'
-import { type LedgerStore, type OutboxEntry, type RecordStore, StoreUnavailable } from '../store/ports.ts'
+import { type LedgerStore, type OutboxEntry, type RecordStore, StoreUnavailable, type Term } from '../store/ports.ts'
 import { hmacChain } from './chain.ts'
 import { chunked } from './chunks.ts'
 import { entrySealer } from './entry.ts'
+import { LogContinued, type LogEnd } from './log-end.ts'
 import { blinder } from './postings.ts'
 import { ownTerms } from './own-terms.ts'
 import { type AccessRecord, headsRecord, hex } from './record.ts'
@@ -63,13 +64,13 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
   const chain = hmacChain(ring.linkKey())
   const blind = blinder(key.index)
   const own = ownTerms()
-  const sequence = sequencer({ store, records, ring, chain, blinder: blind, own, now, failed })
+  const sequence = sequencer({ store, records, ring, chain, blinder: blind, own, now, appendMsMax, failed })
   const lease = (slot: string, until = now() + LEASE_MS): Promise<boolean> => store.lease(logOf(slot), holder, until)
   const take = async (): Promise<Held> => {
     const slot = await takeSlot(options.slot, lease)
     const log = logOf(slot)
     sequence.taken(log)
-    return { slot, log, sealer: entrySealer(key, log), spool: spoolDir === null ? null : openSpool(spoolPath(spoolDir, slot)), headsAt: null, leasedAt: now() }
+    return { slot, log, end: sequence.end(log), sealer: entrySealer(key, log), spool: spoolDir === null ? null : openSpool(spoolPath(spoolDir, slot)), headsAt: null, leasedAt: now() }
   }
   let held = await take()
   await options.admitted?.().catch(async (error: unknown) => {
@@ -86,32 +87,34 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
     } else if (lapsed) sequence.taken(held.log)
     held.leasedAt = asked
     const mine = held
-    if (mine.spool?.waiting() === true) await replay(store, mine.spool, appendMsMax).catch(failed)
+    if (mine.spool?.waiting() === true) await mine.spool.replay((entries) => mine.end.addNew(entries, nothingKept)).catch(failed)
     const due = mine.headsAt === null || now() - mine.headsAt >= HEADS_EVERY_MS
     const at = now()
     const mark = due ? mine.sealer.seal(headsRecord(at, mine.headsAt === null ? 'ledger-start' : 'ledger-heads', await sequence.heads()), at) : null
     const others = await sequence.pass(mine.log, mark)
     if (due) mine.headsAt = at
-    for (const log of await orphans(others, spoolDir, mine.slot)) await adopt(log, { store, sequence, lease, spoolDir, appendMsMax }).catch(failed)
+    for (const log of await orphans(others, spoolDir, mine.slot)) await adopt(log, { sequence, lease, spoolDir }).catch(failed)
   }
   const turns = oneAtATime(pass)
   const timer = intervalMs > 0 ? setInterval(() => void turns().catch(failed), intervalMs) : null
   timer?.unref()
-  const put = appender(store, () => held.spool, now, appendMsMax)
-  const sealed = (record: AccessRecord): OutboxEntry => {
+  const sealed = (record: AccessRecord): Sealed => {
     const at = now()
-    const entry = held.sealer.seal(record, at)
-    own.add(entry.id, blind.terms(record, at))
-    return entry
+    return { entry: held.sealer.seal(record, at), terms: blind.terms(record, at) }
   }
+  const put = putter({ held: () => held, sealed, now, retake: () => turns().catch(failed) })
   await turns()
   return {
     get slot() {
       return held.slot
     },
-    seal: async (record) => sealed(record),
+    async seal(record) {
+      const { entry, terms } = sealed(record)
+      own.add(entry.id, terms)
+      return entry
+    },
     async append(record) {
-      for (const part of chunked(record)) await put(sealed(part))
+      for (const part of chunked(record)) await put(part)
     },
     sequence: turns,
     async close() {
@@ -123,23 +126,55 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
   }
 }
 
+interface Putting {
+  readonly held: () => Held
+  readonly sealed: (record: AccessRecord) => Sealed
+  readonly now: () => number
+  /** Holds a slot anew where it was lost. */
+  readonly retake: () => Promise<void>
+}
+
+/** Takes the records of reads: to the end of the log, or where that does not answer to the spool. */
+function putter({ held, sealed, now, retake }: Putting): (record: AccessRecord) => Promise<void> {
+  let downUntil = 0
+  return async (record) => {
+    for (let again = false; ; again = true) {
+      const { entry, terms } = sealed(record)
+      const { spool, end } = held()
+      if (spool !== null && now() < downUntil) return spooled(spool, entry)
+      try {
+        return await end.add(entry, terms)
+      } catch (cause) {
+        // The slot was lost while this process slept: the record is sealed again for the log of the one that it gets.
+        if (cause instanceof LogContinued && !again) {
+          await retake()
+          continue
+        }
+        if (spool === null) throw new StoreUnavailable('The ledger takes no entries', { cause })
+        downUntil = now() + RETRY_MS
+        return spooled(spool, entry)
+      }
+    }
+  }
+}
+
+interface Sealed { readonly entry: OutboxEntry; readonly terms: readonly Term[] }
+
 interface Adoption {
-  readonly store: LedgerStore
   readonly sequence: Sequencer
   readonly lease: (slot: string, until?: number) => Promise<boolean>
   readonly spoolDir: string | null
-  readonly appendMsMax: number
 }
 
 /** Entries of a slot whose process is gone: its log is continued here, and let go again. */
-async function adopt(log: Bytes, { store, sequence, lease, spoolDir, appendMsMax }: Adoption): Promise<void> {
+async function adopt(log: Bytes, { sequence, lease, spoolDir }: Adoption): Promise<void> {
   const slot = slotOf(log)
   if (slot === null || !(await lease(slot))) return
   sequence.taken(log)
   try {
     if (spoolDir !== null) {
       const spool = openSpool(spoolPath(spoolDir, slot))
-      await replay(store, spool, appendMsMax).finally(() => spool.close())
+      await spool.replay((entries) => sequence.end(log).addNew(entries, nothingKept)).finally(() => spool.close())
     }
     await sequence.pass(log, null)
   } finally {
@@ -147,9 +182,13 @@ async function adopt(log: Bytes, { store, sequence, lease, spoolDir, appendMsMax
   }
 }
 
+/** What was spooled may be in the log all the same. */
+const nothingKept = (): undefined => undefined
+
 interface Held {
   readonly slot: string
   readonly log: Bytes
+  readonly end: LogEnd
   readonly sealer: ReturnType<typeof entrySealer>
   readonly spool: Spool | null
   /** When this process last named the heads of all logs in its log. */
@@ -186,46 +225,12 @@ function oneAtATime(work: () => Promise<void>): () => Promise<void> {
   }
 }
 
-function appender(store: LedgerStore, spool: () => Spool | null, now: () => number, msMax: number): (entry: OutboxEntry) => Promise<void> {
-  let downUntil = 0
-  return async (entry) => {
-    const aside = spool()
-    if (aside !== null && now() < downUntil) return spooled(aside, entry)
-    try {
-      await within(store.append(entry), msMax)
-    } catch (cause) {
-      if (aside === null) throw new StoreUnavailable('The ledger takes no entries', { cause })
-      downUntil = now() + RETRY_MS
-      await spooled(aside, entry)
-    }
-  }
-}
-
 async function spooled(spool: Spool, entry: OutboxEntry): Promise<void> {
   try {
     await spool.append(entry)
   } catch (cause) {
     throw new StoreUnavailable('Neither the ledger nor its spool takes entries', { cause })
   }
-}
-
-function within(work: Promise<void>, msMax: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new StoreUnavailable('The ledger does not answer')), msMax)
-    work.then(() => {
-      clearTimeout(timer)
-      resolve()
-    }, (error: unknown) => {
-      clearTimeout(timer)
-      reject(error as Error)
-    })
-  })
-}
-
-async function replay(store: LedgerStore, spool: Spool, msMax: number): Promise<void> {
-  await spool.replay(async (entry) => {
-    if ((await store.known([entry.id])).length === 0) await within(store.append(entry), msMax)
-  })
 }
 
 /** Logs of other slots for which entries or a spool file are waiting. */

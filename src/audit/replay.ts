@@ -26,7 +26,7 @@ export interface Replay {
   /** A head that somebody names must be in its log as named. */
   claim(head: NamedHead, by: string): void
   checkClaims(): Promise<void>
-  /** Takes in the entries that wait in both stores; false when there are more than can be read. */
+  /** Takes in the entries that wait in the record store; false when there are more than can be read. */
   waiting(): Promise<boolean>
   /** Takes in what came since. */
   catchUp(): Promise<void>
@@ -78,8 +78,7 @@ export function replayer(options: ReplayOptions): Replay {
     }
   }
   const waiting = async (): Promise<boolean> => {
-    const [reads, written] = [await store.pending(WAITING_MAX), await records.outbox(WAITING_MAX)]
-    await lookAt(reads, 'An entry waiting in the ledger')
+    const written = await records.outbox(WAITING_MAX)
     await lookAt(written, 'An entry waiting in the record store')
     return written.length < WAITING_MAX
   }

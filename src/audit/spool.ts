@@ -11,7 +11,7 @@ export interface Spool {
   /** Durable when it resolves. */
   append(entry: OutboxEntry): Promise<void>
   /** Hands every waiting entry to `put` and empties the file when all were taken; rejects, and keeps all, when one was not. */
-  replay(put: (entry: OutboxEntry) => Promise<void>): Promise<number>
+  replay(put: (entries: readonly OutboxEntry[]) => Promise<void>): Promise<number>
   /** Entries may be waiting. */
   waiting(): boolean
   close(): Promise<void>
@@ -65,7 +65,7 @@ export function openSpool(path: string): Spool {
     },
     replay: (put) => inTurn(async () => {
       const { entries } = frames(await contents(path))
-      for (const entry of entries) await put(entry)
+      await put(entries)
       await close()
       await rm(path, { force: true })
       waiting = false

@@ -10,13 +10,13 @@ export * from './ports/records.ts'
 /* ---------- LedgerStore: the audit log's own durable place, beside the records. ---------- */
 
 export interface LedgerStore {
-  /** Durable when it resolves (fsync, group commit). Entries are unsequenced until `sequence`. */
-  append(entry: OutboxEntry): Promise<void>
-  /** Unsequenced entries in arrival order. */
-  pending(limit: number): Promise<readonly OutboxEntry[]>
-  /** Appends to the log, removes the same ids from pending, saves the head. Entries whose id is already in the log must not be passed. StoreUnavailable, and nothing written, where `seq` does not continue the log: another process has. */
-  sequence(log: Bytes /* 8 B */, entries: readonly LedgerEntry[]): Promise<void>
-  /** Ids among these that are already in a log (a crash between sequence and outboxDone). */
+  /**
+   * Adds entries to the end of the log; durable when it resolves (fsync; majority and journal). StoreUnavailable where `seq` does not
+   * continue the log: another process has. An entry whose id is in a log already must not be passed. After an error the log may hold
+   * the first entries of them: its head is to be read again.
+   */
+  append(log: Bytes /* 8 B */, entries: readonly LedgerEntry[]): Promise<void>
+  /** Ids among these that are already in a log (a crash between append and outboxDone). */
   known(ids: readonly Bytes[]): Promise<readonly Bytes[]>
   /** Entries from `from` (inclusive) upward, or downward when `newest`. */
   entries(log: Bytes, from: number, limit: number, order: 'oldest' | 'newest'): Promise<readonly LedgerEntry[]>

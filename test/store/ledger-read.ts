@@ -1,4 +1,4 @@
-/** Every access record of a place: those in the logs, and those that wait in either store to be numbered. */
+/** Every access record of a place: those in the logs, and those of writes that wait to be numbered. */
 import { entryOpener, logOfEntry } from '../../src/audit/entry.ts'
 import type { AccessRecord } from '../../src/audit/record.ts'
 import { unstamped } from '../../src/audit/stamp.ts'
@@ -11,9 +11,7 @@ export async function accessRecords({ records, ledgerStore, ring }: System): Pro
   const opener = entryOpener(ring)
   const found: AccessRecord[] = []
   // Waiting entries first: what is numbered in between is then found in the log.
-  for (const waiting of [await records.outbox(WAITING_MAX), await ledgerStore.pending(WAITING_MAX)]) {
-    for (const { id, sealed } of waiting) found.push(await opener.open(logOfEntry(sealed)!, id, sealed))
-  }
+  for (const { id, sealed } of await records.outbox(WAITING_MAX)) found.push(await opener.open(logOfEntry(sealed)!, id, sealed))
   for (const log of await ledgerStore.logs()) {
     for (let from = 1; ;) {
       const batch = await ledgerStore.entries(log, from, 1000, 'oldest')

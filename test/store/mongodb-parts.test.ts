@@ -6,6 +6,7 @@ import { applyCommit } from '../../src/store/adapters/mongodb/commit.ts'
 import { type Database, type MongoStoreOptions, openDatabase, weakness } from '../../src/store/adapters/mongodb/database.ts'
 import { countRecords, findPage } from '../../src/store/adapters/mongodb/find.ts'
 import { findVersionsPage, versionsOf } from '../../src/store/adapters/mongodb/history.ts'
+import { openMongoLedger } from '../../src/store/adapters/mongodb/ledger.ts'
 import { makeLanes } from '../../src/store/adapters/mongodb/lanes.ts'
 import { openMongoStore } from '../../src/store/adapters/mongodb/store.ts'
 import { type Commit, StoreBroken, StoreTooCostly, StoreUnavailable, StoreUnknown } from '../../src/store/ports.ts'
@@ -155,6 +156,45 @@ describe.skipIf(server.missing !== null)(`mongodb: commands${skipped}`, () => {
   })
 })
 
+describe.skipIf(server.missing !== null)(`mongodb: the ledger${skipped}`, () => {
+  const log = named('server-1').slice(0, 8)
+  const entries = (from: number, through: number) => Array.from({ length: through - from + 1 }, (_, i) => ({ seq: from + i, id: randomId(), sealed: text('x'), link: new Uint8Array(32).fill(from + i) }))
+
+  test('ends where its last entry is, however far behind the document of the log, and is longer than its entries where those were cut off', async () => {
+    const database = newDatabase()
+    const { in: { log: logs, entry } } = await base({ database })
+    const store = await openMongoLedger({ url: server.url, database, now: () => 1_000_000, ...CLOCK_OF_TESTS })
+    await store.append(log, entries(1, 3))
+    await store.append(log, entries(4, 5))
+    await store.close()
+    expect((await logs.findOne({}))?.seq).toBe(5)
+    const again = await openMongoLedger({ url: server.url, database, now: () => 1_000_000, ...CLOCK_OF_TESTS })
+    for (const behind of [0, 3]) {
+      await logs.updateOne({}, { $set: { seq: behind } })
+      expect([(await again.head(log)).seq, (await again.logs()).length]).toEqual([5, 1])
+    }
+    await again.append(log, entries(6, 6))
+    await again.close()
+    await entry.deleteMany({ $nor: [{ _id: { $in: (await entry.find({}, { sort: { _id: 1 }, limit: 4 }).toArray()).map(({ _id }) => _id) } }] })
+    const cut = await openMongoLedger({ url: server.url, database, now: () => 1_000_000, ...CLOCK_OF_TESTS })
+    expect([(await cut.head(log)).seq, (await cut.entries(log, 1, 10, 'oldest')).length]).toEqual([6, 4])
+    await cut.close()
+  })
+
+  test('two processes at one end: the one that comes late writes nothing', async () => {
+    const database = newDatabase()
+    await base({ database })
+    const [one, other] = await Promise.all([1, 2].map(() => openMongoLedger({ url: server.url, database, now: () => 1_000_000, ...CLOCK_OF_TESTS })))
+    await one!.append(log, entries(1, 2))
+    await other!.append(log, entries(3, 4))
+    const late = entries(3, 5)
+    await expect(one!.append(log, late)).rejects.toBeInstanceOf(StoreUnavailable)
+    expect(await other!.known(late.map(({ id }) => id))).toEqual([])
+    expect((await one!.head(log)).seq).toBe(4)
+    await Promise.all([one!.close(), other!.close()])
+  })
+})
+
 describe.skipIf(server.missing !== null)(`mongodb: the start${skipped}`, () => {
   test('makes the indexes once, with their times of expiry, and refuses a database in which one is not as it must be', async () => {
     const database = newDatabase()
@@ -167,6 +207,17 @@ describe.skipIf(server.missing !== null)(`mongodb: the start${skipped}`, () => {
       await client.db(database).collection('record').createIndex({ terms: 1, _id: 1 }, { name: 'by_term' })
     })
     await expect(base({ database, expiryDelayS: 0 })).rejects.toBeInstanceOf(StoreBroken)
+  })
+
+  test('takes a ledger that kept unnumbered entries apart over where it has none, and refuses it where one waits', async () => {
+    const database = newDatabase()
+    const { db, in: { schema } } = await base({ database })
+    await schema.updateOne({ _id: 1 }, { $set: { version: 2 } })
+    await db.collection('pending').insertOne({ n: 1 })
+    await expect(base({ database })).rejects.toThrow('earlier version')
+    await db.collection('pending').deleteMany({})
+    await base({ database })
+    expect([(await schema.findOne({ _id: 1 }))?.version, (await db.listCollections({ name: 'pending' }).toArray()).length]).toEqual([3, 0])
   })
 
   test('refuses a URL that is none, a host that does not answer, without a word of either, and waits no longer than it says', async () => {

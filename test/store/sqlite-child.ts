@@ -39,7 +39,7 @@ async function opensAndCloses(path: string): Promise<void> {
   const store = await openSqliteStore({ path, now: Date.now })
   const ledger = await openSqliteLedger({ path: `${path}.ledger`, now: Date.now })
   await raise(store, 2)
-  await ledger.append({ id: named('entry'), sealed: named('sealed') })
+  await ledger.append(named('cli').slice(0, 8), [{ seq: 1, id: named('entry'), sealed: named('sealed'), link: new Uint8Array(32) }])
   await Promise.all([store.close(), ledger.close()])
 }
 

@@ -78,6 +78,26 @@ describe('the files of the sqlite store', () => {
     await expect(openSqliteStore({ path: folder, now })).rejects.toBeInstanceOf(StoreUnavailable)
   })
 
+  it('of a ledger that kept unnumbered entries apart are taken over where it has none, and refused where one waits', async () => {
+    const ledger = await openSqliteLedger({ path, now })
+    await ledger.append(named('cli').slice(0, 8), [{ seq: 1, id: named('entry'), sealed: text('sealed'), link: new Uint8Array(32) }])
+    await ledger.close()
+    const older = (sql: string): void => {
+      const db = new DatabaseSync(path)
+      db.exec(`pragma user_version=1; create table if not exists pending(n integer primary key, id blob not null unique, sealed blob not null) strict; ${sql}`)
+      db.close()
+    }
+    older("insert into pending(id,sealed) values (x'01',x'02')")
+    await expect(openSqliteLedger({ path, now })).rejects.toThrow('earlier version')
+    older('delete from pending')
+    const again = await openSqliteLedger({ path, now })
+    expect((await again.entries(named('cli').slice(0, 8), 1, 10, 'oldest')).map(({ seq }) => seq)).toEqual([1])
+    await again.close()
+    const db = new DatabaseSync(path)
+    expect(db.prepare("select count(*) as n from sqlite_master where name='pending'").get()).toMatchObject({ n: 0 })
+    db.close()
+  })
+
   it('with a damaged page answer StoreBroken, never other bytes', async () => {
     const store = await openSqliteStore({ path, now })
     await must(store, { puts: Array.from({ length: 200 }, (_, i) => put(`r${i}`, { terms: ['t'], sealed: 'x'.repeat(500) })) })

@@ -15,85 +15,65 @@ export function ledgerSuite(make: MakePlace<LedgerStore>): void {
     const seqs = async (from: number, limit: number, order: 'oldest' | 'newest', of = log): Promise<number[]> =>
       (await world.store.entries(of, from, limit, order)).map(({ seq }) => seq)
 
-    it('keeps what was appended, in arrival order, through the next open', async () => {
-      const ids = Array.from({ length: 200 }, randomId)
-      await Promise.all(ids.map((id, i) => world.store.append({ id, sealed: text(`${i}`) })))
-      expect((await world.store.pending(50)).map(({ id }) => hex(id))).toEqual(ids.slice(0, 50).map(hex))
+    it('keeps what was appended, and its head, through the next open', async () => {
+      expect(await world.store.head(log)).toEqual({ seq: 0, link: new Uint8Array(32) })
+      const appended = entries(1, 200)
+      await world.store.append(log, appended.slice(0, 150))
+      await world.store.append(log, appended.slice(150))
       const store = await world.reopen()
-      const pending = await store.pending(1_000)
-      expect(pending.map(({ id }) => hex(id))).toEqual(ids.map(hex))
-      expect(pending.map(({ sealed }) => new TextDecoder().decode(sealed))).toEqual(ids.map((_, i) => `${i}`))
+      expect(await store.entries(log, 1, 1_000, 'oldest')).toEqual(appended)
+      expect(await store.head(log)).toEqual({ seq: 200, link: link(200) })
+      expect(await store.head(other)).toEqual({ seq: 0, link: new Uint8Array(32) })
+      await store.append(log, entries(201, 202))
+      expect(await store.head(log)).toEqual({ seq: 202, link: link(202) })
     })
 
     it('waits in close for appends in flight', async () => {
-      const appends = Array.from({ length: 100 }, (_, i) => world.store.append({ id: named(`${i}`), sealed: text('x') }))
+      const appends = [world.store.append(log, entries(1, 100)), world.store.append(other, entries(1, 50))]
       const store = await world.reopen()
       await Promise.all(appends)
-      expect((await store.pending(1_000)).length).toBe(100)
-    })
-
-    it('moves entries from pending to the log and saves its head', async () => {
-      const ids = Array.from({ length: 5 }, randomId)
-      for (const id of ids) await world.store.append({ id, sealed: text('x') })
-      expect(await world.store.head(log)).toEqual({ seq: 0, link: new Uint8Array(32) })
-      await world.store.sequence(log, ids.slice(0, 3).map((id, i) => entry(i + 1, id)))
-      expect((await world.store.pending(10)).map(({ id }) => hex(id))).toEqual(ids.slice(3).map(hex))
-      expect(await world.store.head(log)).toEqual({ seq: 3, link: link(3) })
-      expect(await world.store.head(other)).toEqual({ seq: 0, link: new Uint8Array(32) })
-      const read = await world.store.entries(log, 2, 10, 'oldest')
-      expect(read).toEqual([2, 3].map((seq) => ({ ...entry(seq), id: ids[seq - 1] })))
+      expect([(await store.head(log)).seq, (await store.head(other)).seq]).toEqual([100, 50])
     })
 
     it('takes only what continues the log, and nothing of a batch that does not', async () => {
-      await world.store.sequence(log, entries(1, 3))
+      await world.store.append(log, entries(1, 3))
       for (const wrong of [[entry(5)], [entry(3)], [entry(4), entry(6)], [entry(4), entry(4)]]) {
-        const id = wrong[0]?.id as Bytes
-        await world.store.append({ id, sealed: text('x') })
-        await expect(world.store.sequence(log, wrong)).rejects.toThrow()
+        await expect(world.store.append(log, wrong)).rejects.toThrow()
         expect(await world.store.head(log)).toEqual({ seq: 3, link: link(3) })
-        expect(await world.store.known([id])).toEqual([])
-        expect((await world.store.pending(10)).map((one) => hex(one.id))).toContain(hex(id))
+        expect(await world.store.known(wrong.map(({ id }) => id))).toEqual([])
       }
-      await world.store.sequence(log, [])
-      await world.store.sequence(log, entries(4, 4))
+      await world.store.append(log, [])
+      await world.store.append(log, entries(4, 4))
       expect(await seqs(1, 10, 'oldest')).toEqual([1, 2, 3, 4])
     })
 
-    it('refuses an id that is in a log already, whole, and goes on', async () => {
+    it('refuses an id that is in a log already, and goes on behind what it took of the others', async () => {
       const [first] = entries(1, 1) as [LedgerEntry]
-      await world.store.sequence(log, [first])
-      await expect(world.store.sequence(log, [entry(2), entry(3, first.id)])).rejects.toThrow()
-      expect((await world.store.head(log)).seq).toBe(1)
-      await world.store.sequence(log, entries(2, 3))
+      await world.store.append(log, [first])
+      await expect(world.store.append(log, [entry(2), entry(3, first.id)])).rejects.toThrow()
+      const { seq } = await world.store.head(log)
+      expect([1, 2]).toContain(seq)
+      await world.store.append(log, entries(seq + 1, 4))
+      expect(await seqs(1, 10, 'oldest')).toEqual([1, 2, 3, 4])
     })
 
-    it('lets one of many sequencers at the same head win', async () => {
-      const settled = await Promise.allSettled(Array.from({ length: 16 }, () => world.store.sequence(log, entries(1, 2))))
+    it('lets one of many that append at the same head win', async () => {
+      const settled = await Promise.allSettled(Array.from({ length: 16 }, () => world.store.append(log, entries(1, 2))))
       expect(settled.filter(({ status }) => status === 'fulfilled').length).toBe(1)
       expect(await seqs(1, 100, 'oldest')).toEqual([1, 2])
     })
 
     it('knows which ids are in a log', async () => {
-      const sequenced = entries(1, 3)
-      await world.store.sequence(log, sequenced)
+      const appended = entries(1, 3)
+      await world.store.append(log, appended)
       const fresh = randomId()
-      const known = await world.store.known([fresh, ...sequenced.map(({ id }) => id)])
-      expect(known.map(hex).sort()).toEqual(sequenced.map(({ id }) => hex(id)).sort())
-    })
-
-    it('does not offer an entry again that was appended again after it was sequenced', async () => {
-      const [first] = entries(1, 1) as [LedgerEntry]
-      await world.store.append({ id: first.id, sealed: first.sealed })
-      await world.store.append({ id: first.id, sealed: first.sealed })
-      expect((await world.store.pending(10)).length).toBe(1)
-      await world.store.sequence(log, [first])
-      await world.store.append({ id: first.id, sealed: first.sealed })
-      expect(await world.store.pending(10)).toEqual([])
+      const known = await world.store.known([fresh, ...appended.map(({ id }) => id)])
+      expect(known.map(hex).sort()).toEqual(appended.map(({ id }) => hex(id)).sort())
     })
 
     it('reads entries from a number on in both directions, and keeps its logs apart', async () => {
-      await world.store.sequence(log, entries(1, 9))
-      await world.store.sequence(other, entries(1, 2))
+      await world.store.append(log, entries(1, 9))
+      await world.store.append(other, entries(1, 2))
       expect(await seqs(4, 3, 'oldest')).toEqual([4, 5, 6])
       expect(await seqs(4, 3, 'newest')).toEqual([4, 3, 2])
       expect(await seqs(100, 2, 'newest')).toEqual([9, 8])
@@ -104,7 +84,7 @@ export function ledgerSuite(make: MakePlace<LedgerStore>): void {
     })
 
     it('looks up by terms, newest first, each number once, below a number', async () => {
-      await world.store.sequence(log, entries(1, 20))
+      await world.store.append(log, entries(1, 20))
       const posting = (term: string, seq: number) => ({ term: named(term), seq })
       await world.store.index(log, 10, Array.from({ length: 10 }, (_, i) => [posting('all', i + 1), posting(`m${(i + 1) % 3}`, i + 1)]).flat())
       expect(await world.store.indexed(log)).toBe(10)
@@ -123,7 +103,7 @@ export function ledgerSuite(make: MakePlace<LedgerStore>): void {
     })
 
     it('refuses a segment that ends after the log', async () => {
-      await world.store.sequence(log, entries(1, 2))
+      await world.store.append(log, entries(1, 2))
       await expect(world.store.index(log, 3, [])).rejects.toThrow()
       expect(await world.store.indexed(log)).toBe(0)
     })

@@ -1,17 +1,13 @@
-import type { ClientSession } from 'mongodb'
 import { termAt, termSet } from '../../candidates.ts'
-import { StoreBroken, StoreUnavailable, TERM_BYTES, type LedgerEntry, type LedgerStore, type OutboxEntry, type Term } from '../../ports.ts'
+import { StoreBroken, StoreUnavailable, TERM_BYTES, type LedgerEntry, type LedgerStore, type Term } from '../../ports.ts'
 import { atMost, BOUNDS, checkKey, checkLimit } from '../../bounds.ts'
 import type { Bytes } from '../../../model/resource.ts'
-import { groupAppends } from './appends.ts'
 import { binary, bytesOf, hexOf, numbered, pieces } from './bytes.ts'
 import { COMMAND_MS, openDatabase, type Database, type MongoStoreOptions } from './database.ts'
 import { guarded, isOnlyDuplicate } from './errors.ts'
 import { makeLanes } from './lanes.ts'
-import { commitOrder } from './order.ts'
 import { WRITES_AT_ONCE } from './run.ts'
 import type { EntryDocument, LogDocument } from './schema.ts'
-import { transact } from './transaction.ts'
 
 const LINK_BYTES = 32
 const LOG_BYTES = 8
@@ -20,8 +16,7 @@ const PIECES_AT_ONCE = 4
 /** The ledger in the same database, with a client of its own: no clinical write waits for its connections. */
 export async function openMongoLedger(options: MongoStoreOptions): Promise<LedgerStore> {
   const base = await openDatabase(options)
-  const next = commitOrder(base.now)
-  const appends = groupAppends((entries) => append(base, entries, next))
+  const ends: Ends = new Map()
   const lanes = makeLanes()
   const running = new Set<Promise<unknown>>()
   let closed = false
@@ -36,13 +31,12 @@ export async function openMongoLedger(options: MongoStoreOptions): Promise<Ledge
     }
   }
   return {
-    append: (entry) => open(async () => {
-      checkKey(entry.id)
-      await appends.add(entry)
-    }),
-    sequence: (log, entries) => open(async () => {
+    append: (log, entries) => open(async () => {
       for (const { id } of entries) checkKey(id)
-      if (entries.length > 0) await sequence(base, log, entries)
+      if (entries.length === 0) return
+      await append(base, ends, log, entries)
+      // The end of the log is told by its last entry; this is for whoever cuts that off.
+      void open(() => setEnd(base, log, entries.at(-1) as LedgerEntry)).catch(() => undefined)
     }),
     index: (log, through, postings) => open(() => index(base, log, through, postings)),
     lease: (log, holder, until) => open(() => lanes.run({ exclusive: [hexOf(log)], shared: [] }, () => lease(base, log, { holder, until }))),
@@ -52,7 +46,6 @@ export async function openMongoLedger(options: MongoStoreOptions): Promise<Ledge
     },
     async close() {
       closed = true
-      await appends.idle()
       await Promise.allSettled(running)
       await base.client.close()
     }
@@ -60,25 +53,22 @@ export async function openMongoLedger(options: MongoStoreOptions): Promise<Ledge
 }
 
 type Open = <T>(work: () => Promise<T>) => Promise<T>
-type Reads = 'pending' | 'known' | 'entries' | 'head' | 'logs' | 'indexed' | 'lookup'
+type Reads = 'known' | 'entries' | 'head' | 'logs' | 'indexed' | 'lookup'
 
 function ledgerReads(base: Database, open: Open): Pick<LedgerStore, Reads> {
   const logOf = (log: Bytes): Promise<LogDocument | null> => base.in.log.findOne({ _id: binary(log) }, { maxTimeMS: COMMAND_MS })
   return {
-    pending: (limit) => open(async () => {
-      checkLimit(limit)
-      return await pending(base, limit)
-    }),
     known: (ids) => open(() => known(base, ids)),
     entries: (log, from, limit, order) => open(async () => {
       checkLimit(limit)
       return await entriesOf(base, log, { from, limit, order })
     }),
-    head: (log) => open(async () => {
-      const found = await logOf(log)
-      return found === null ? { seq: 0, link: new Uint8Array(LINK_BYTES) } : { seq: found.seq, link: bytesOf(found.link) }
+    head: (log) => open(() => headOf(base, log)),
+    logs: () => open(async () => {
+      const logs = (await base.in.log.find({}, { sort: { _id: 1 }, maxTimeMS: COMMAND_MS }).toArray()).map(({ _id, seq }) => ({ log: bytesOf(_id), seq }))
+      const held = await Promise.all(logs.map(async ({ log, seq }) => seq > 0 || (await headOf(base, log)).seq > 0))
+      return logs.filter((_, i) => held[i]).map(({ log }) => log)
     }),
-    logs: () => open(async () => (await base.in.log.find({ seq: { $gt: 0 } }, { sort: { _id: 1 }, maxTimeMS: COMMAND_MS }).toArray()).map(({ _id }) => bytesOf(_id))),
     indexed: (log) => open(async () => (await logOf(log))?.indexed ?? 0),
     lookup: (log, anyOf, before, limit) => open(async () => {
       checkLimit(limit)
@@ -88,26 +78,11 @@ function ledgerReads(base: Database, open: Open): Pick<LedgerStore, Reads> {
   }
 }
 
-/** An id that waits already is not added again. */
-async function append(base: Database, entries: readonly OutboxEntry[], next: () => number): Promise<void> {
-  await insertNew(() => base.in.pending.insertMany(entries.map(({ id, sealed }) => ({ _id: binary(id), n: next(), sealed: binary(sealed) })), { ordered: false }))
-}
-
 async function insertNew(insert: () => Promise<unknown>): Promise<void> {
   try {
     await insert()
   } catch (error) {
     if (!isOnlyDuplicate(error)) throw error
-  }
-}
-
-// An append that was sent again after a lost answer may stand here beside its sequenced entry.
-async function pending(base: Database, limit: number): Promise<OutboxEntry[]> {
-  for (;;) {
-    const found = await base.in.pending.find({}, { sort: { n: 1, _id: 1 }, limit, batchSize: limit, hint: 'in_order', maxTimeMS: COMMAND_MS }).toArray()
-    const stale = await known(base, found.map(({ _id }) => bytesOf(_id)))
-    if (stale.length === 0) return found.map(({ _id, sealed }) => ({ id: bytesOf(_id), sealed: bytesOf(sealed) }))
-    await base.in.pending.deleteMany({ _id: { $in: stale.map(binary) } })
   }
 }
 
@@ -122,21 +97,45 @@ async function known(base: Database, ids: readonly Bytes[]): Promise<Bytes[]> {
 
 const emptyLog = { seq: 0, link: binary(new Uint8Array(LINK_BYTES)), indexed: 0, holder: null, until: 0 }
 
-async function sequence(base: Database, log: Bytes, entries: readonly LedgerEntry[]): Promise<void> {
-  const _id = binary(log)
-  const last = entries.at(-1) as LedgerEntry
-  await transact(base, async (session: ClientSession) => {
-    const head = await base.in.log.findOne({ _id }, { session })
-    if (!entries.every(({ seq }, i) => seq === (head?.seq ?? 0) + 1 + i)) throw new StoreUnavailable('Another process has continued the log')
-    const end = { seq: last.seq, link: binary(last.link) }
-    if (head === null) await base.in.log.insertOne({ _id, ...emptyLog, ...end }, { session })
-    else await base.in.log.updateOne({ _id }, { $set: end }, { session })
-    for (const piece of pieces(entries, WRITES_AT_ONCE)) {
-      await base.in.entry.insertMany(piece.map((entry): EntryDocument => ({ _id: numbered(log, entry.seq), id: binary(entry.id), sealed: binary(entry.sealed), link: binary(entry.link) })), { session })
-      await base.in.pending.deleteMany({ _id: { $in: piece.map(({ id }) => binary(id)) } }, { session })
+/** Last numbers of logs as this process wrote them. Entries are never taken away, so what stands here is at most behind. */
+type Ends = Map<string, number>
+
+/**
+ * No transaction: numbers are unique in a log and go in one after the other, so that where another process has continued it the first one
+ * is refused and none follows.
+ */
+async function append(base: Database, ends: Ends, log: Bytes, entries: readonly LedgerEntry[]): Promise<void> {
+  const first = entries[0]!.seq
+  if (!entries.every(({ seq }, i) => seq === first + i)) throw new StoreBroken('The entries do not continue the log')
+  const name = hexOf(log)
+  if (ends.get(name) !== first - 1) {
+    if (first === 1) await insertNew(() => base.in.log.updateOne({ _id: binary(log) }, { $setOnInsert: emptyLog }, { upsert: true }))
+    if ((await headOf(base, log)).seq !== first - 1) throw new StoreUnavailable('Another process has continued the log')
+  }
+  ends.delete(name)
+  for (const piece of pieces(entries, WRITES_AT_ONCE)) {
+    const documents = piece.map((entry): EntryDocument => ({ _id: numbered(log, entry.seq), id: binary(entry.id), sealed: binary(entry.sealed), link: binary(entry.link) }))
+    try {
+      await base.in.entry.insertMany(documents, { ordered: true })
+    } catch (error) {
+      throw isOnlyDuplicate(error) ? new StoreUnavailable('Another process has continued the log') : error
     }
-    return { value: undefined, keep: true }
-  })
+  }
+  ends.set(name, entries.at(-1)!.seq)
+}
+
+async function setEnd(base: Database, log: Bytes, { seq, link }: LedgerEntry): Promise<void> {
+  await base.in.log.updateOne({ _id: binary(log), seq: { $lt: seq } }, { $set: { seq, link: binary(link) } })
+}
+
+/** The later of what the log's own document says, which is written behind, and the last entry. */
+async function headOf(base: Database, log: Bytes): Promise<{ readonly seq: number; readonly link: Bytes }> {
+  const [named, [last]] = await Promise.all([
+    base.in.log.findOne({ _id: binary(log) }, { maxTimeMS: COMMAND_MS }),
+    entriesOf(base, log, { from: Number.MAX_SAFE_INTEGER, limit: 1, order: 'newest' })
+  ])
+  if (last !== undefined && last.seq > (named?.seq ?? 0)) return { seq: last.seq, link: last.link }
+  return named === null ? { seq: 0, link: new Uint8Array(LINK_BYTES) } : { seq: named.seq, link: bytesOf(named.link) }
 }
 
 async function entriesOf(base: Database, log: Bytes, ask: { from: number; limit: number; order: 'oldest' | 'newest' }): Promise<LedgerEntry[]> {
@@ -153,7 +152,7 @@ type Posting = { readonly term: Term; readonly seq: number }
 
 /** Sorted, so that the postings of a term go to one place. Whatever is there of an earlier try stays; the mark comes last. */
 async function index(base: Database, log: Bytes, through: number, postings: readonly Posting[]): Promise<void> {
-  if (through > ((await base.in.log.findOne({ _id: binary(log) }))?.seq ?? 0)) throw new StoreBroken('The segment ends after the log')
+  if (through > (await headOf(base, log)).seq) throw new StoreBroken('The segment ends after the log')
   const sorted = [...postings].sort((a, b) => Buffer.compare(a.term, b.term) || a.seq - b.seq)
   for (const piece of pieces(sorted, WRITES_AT_ONCE)) {
     const documents = piece.map(({ term, seq }) => ({ _id: numbered(Uint8Array.from([...log, ...term]), seq), log: binary(log), term: binary(term), seq }))

@@ -87,7 +87,6 @@ export function collectionsOf(db: Db) {
     lock: db.collection<LockDocument>('lock'),
     outbox: db.collection<QueueDocument>('outbox'),
     done: db.collection<DoneDocument>('done'),
-    pending: db.collection<QueueDocument>('pending'),
     log: db.collection<LogDocument>('log'),
     entry: db.collection<EntryDocument>('entry'),
     posting: db.collection<PostingDocument>('posting'),
@@ -96,7 +95,7 @@ export function collectionsOf(db: Db) {
 }
 
 /** Raised with every change of what is stored; a database of another version is refused. */
-const SCHEMA_VERSION = 2
+const SCHEMA_VERSION = 3
 const DONE_KEPT_S = 86_400
 
 interface Index { readonly key: Readonly<Record<string, 1 | -1>>; readonly options: CreateIndexesOptions & { readonly name: string } }
@@ -112,7 +111,7 @@ export function indexesOf(expiryDelayS: number): Readonly<Record<keyof Collectio
   return {
     record: [byTerm, byType], version: [byTerm, byType], directory: [expires], document: [expires], lock: [],
     outbox: [inOrder], done: [index('at', { at: 1 }, { expireAfterSeconds: Math.max(DONE_KEPT_S, expiryDelayS) })],
-    pending: [inOrder], log: [], entry: [index('by_id', { id: 1 }, { unique: true })],
+    log: [], entry: [index('by_id', { id: 1 }, { unique: true })],
     posting: [index('by_term', { log: 1, term: 1, seq: -1 })], schema: []
   }
 }
@@ -125,8 +124,18 @@ export async function makeSchema(db: Db, expiryDelayS: number): Promise<void> {
     if (!present.has(name)) await db.createCollection(name).catch(ignoring(NAMESPACE_EXISTS))
     await makeIndexes(db.collection(name), indexes)
   }))
+  if (present.has('pending')) await dropPending(db)
   await collections.schema.updateOne({ _id: 1 }, { $setOnInsert: { version: SCHEMA_VERSION } }, { upsert: true })
   if ((await collections.schema.findOne({ _id: 1 }))?.version !== SCHEMA_VERSION) throw new StoreBroken('The database was made by another version of this server')
+}
+
+/** Version 2 kept entries of the ledger that it had not numbered in a collection of their own; a clean stop left it empty. */
+async function dropPending(db: Db): Promise<void> {
+  if (await db.collection('pending').findOne({}) !== null) {
+    throw new StoreBroken('The ledger holds entries that an earlier version has not numbered: start that version and stop it, then start this one')
+  }
+  await db.dropCollection('pending')
+  await collectionsOf(db).schema.updateOne({ _id: 1, version: 2 }, { $set: { version: 3 } })
 }
 
 async function makeIndexes(collection: Collection, indexes: readonly Index[]): Promise<void> {

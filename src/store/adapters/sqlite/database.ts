@@ -2,7 +2,7 @@ import { chmodSync, closeSync, existsSync, fsyncSync, mkdirSync, openSync } from
 import { dirname } from 'node:path'
 import { DatabaseSync, type SQLInputValue } from 'node:sqlite'
 import { StoreBroken } from '../../ports.ts'
-import { APPLICATION_IDS, LEDGER_SCHEMA, RECORD_SCHEMA, SCHEMA_VERSION, type StoreKind } from './schema.ts'
+import { APPLICATION_IDS, LEDGER_SCHEMA, RECORD_SCHEMA, SCHEMA_VERSIONS, type StoreKind } from './schema.ts'
 
 const BUSY_TIMEOUT_MS = 10_000
 const CHECKPOINT_PAGES = 4_000
@@ -78,8 +78,9 @@ function makeTables(db: DatabaseSync, kind: StoreKind): void {
   try {
     if (pragmaOf(db, 'user_version') === 0) {
       db.exec(SCHEMAS[kind])
-      db.exec(`pragma user_version=${SCHEMA_VERSION}; pragma application_id=${APPLICATION_IDS[kind]}`)
+      db.exec(`pragma user_version=${SCHEMA_VERSIONS[kind]}; pragma application_id=${APPLICATION_IDS[kind]}`)
     }
+    if (kind === 'ledger' && pragmaOf(db, 'user_version') === 1) dropPending(db)
     checkVersion(db, kind)
     db.exec('commit')
   } catch (error) {
@@ -88,9 +89,17 @@ function makeTables(db: DatabaseSync, kind: StoreKind): void {
   }
 }
 
+/** Version 1 kept entries that it had not numbered in a table of their own; a clean stop left it empty. */
+function dropPending(db: DatabaseSync): void {
+  if (db.prepare('select 1 from pending limit 1').get() !== undefined) {
+    throw new StoreBroken('The ledger holds entries that an earlier version has not numbered: start that version and stop it, then start this one')
+  }
+  db.exec('drop table pending; pragma user_version=2')
+}
+
 function checkVersion(db: DatabaseSync, kind: StoreKind): void {
   if (pragmaOf(db, 'application_id') !== APPLICATION_IDS[kind]) throw new StoreBroken(`The file is not a ${kind} file of this server`)
-  if (pragmaOf(db, 'user_version') !== SCHEMA_VERSION) throw new StoreBroken('The file was made by another version of this server')
+  if (pragmaOf(db, 'user_version') !== SCHEMA_VERSIONS[kind]) throw new StoreBroken('The file was made by another version of this server')
 }
 
 function pragmaOf(db: DatabaseSync, name: 'user_version' | 'application_id'): unknown {

@@ -3,7 +3,7 @@ import type { Bytes } from '../../../model/resource.ts'
 import { StoreBroken, StoreUnavailable, TERM_BYTES } from '../../ports.ts'
 import { prepare } from './database.ts'
 import type { Writer } from './group.ts'
-import type { LedgerUnit, PackedEntries, SequenceUnit } from './messages.ts'
+import type { AppendUnit, LedgerUnit } from './messages.ts'
 import { LOG_ROOM } from './schema.ts'
 
 const ID_BYTES = 16
@@ -18,7 +18,6 @@ export function makeLedgerWriter(db: DatabaseSync): Writer<LedgerUnit> {
   const apply = (unit: LedgerUnit, at: number): unknown => {
     switch (unit.kind) {
       case 'append': return append(sql, unit)
-      case 'sequence': return sequence(sql, unit)
       case 'index': return index(sql, unit)
       case 'lease': {
         openLog(sql, unit.log)
@@ -27,15 +26,11 @@ export function makeLedgerWriter(db: DatabaseSync): Writer<LedgerUnit> {
       case 'ping': return null
     }
   }
-  // An append that was sent again after a lost answer may stand here beside its sequenced entry.
-  db.exec('delete from pending where id in (select p.id from pending p join entry e on e.id=p.id)')
   return { apply, undone: () => {}, settled: () => {} }
 }
 
 function ledgerStatements(db: DatabaseSync) {
   return {
-    append: prepare<[Bytes, Bytes]>(db, 'insert or ignore into pending(id,sealed) values (?,?)'),
-    removePending: prepare<[Bytes]>(db, 'delete from pending where id=?'),
     log: prepare<[Bytes], Log>(db, 'select no,seq,indexed from log where name=?'),
     addLog: prepare<[Bytes, Bytes]>(db, 'insert or ignore into log(name,seq,link,indexed,holder,until) values (?,0,?,0,null,0)'),
     addEntry: prepare<[number, Bytes, Bytes, Bytes]>(db, 'insert into entry(pos,id,sealed,link) values (?,?,?,?)'),
@@ -47,29 +42,19 @@ function ledgerStatements(db: DatabaseSync) {
   }
 }
 
-function append(sql: LedgerStatements, entries: PackedEntries): null {
-  eachEntry(entries, (id, sealed) => { sql.append.run(id, sealed) })
-  return null
-}
-
-function sequence(sql: LedgerStatements, { log, first, links, ...entries }: SequenceUnit): null {
+function append(sql: LedgerStatements, { log, first, links, ids, sealed, ends }: AppendUnit): null {
   const [no, head] = openLog(sql, log)
   if (first !== head + 1) throw new StoreUnavailable('Another process has continued the log')
   const link = (i: number): Bytes => links.subarray(i * LINK_BYTES, (i + 1) * LINK_BYTES)
-  eachEntry(entries, (id, sealed, i) => {
-    sql.addEntry.run(no * LOG_ROOM + first + i, id, sealed, link(i))
-    sql.removePending.run(id)
-  })
-  sql.setHead.run(first + entries.ends.length - 1, link(entries.ends.length - 1), no)
-  return null
-}
-
-function eachEntry({ ids, sealed, ends }: PackedEntries, visit: (id: Bytes, sealed: Bytes, i: number) => void): void {
+  const start = no * LOG_ROOM + first
   let from = 0
-  ends.forEach((end, i) => {
-    visit(ids.subarray(i * ID_BYTES, (i + 1) * ID_BYTES), sealed.subarray(from, end), i)
+  for (let i = 0; i < ends.length; i++) {
+    const end = ends[i]!
+    sql.addEntry.run(start + i, ids.subarray(i * ID_BYTES, (i + 1) * ID_BYTES), sealed.subarray(from, end), link(i))
     from = end
-  })
+  }
+  sql.setHead.run(first + ends.length - 1, link(ends.length - 1), no)
+  return null
 }
 
 function index(sql: LedgerStatements, unit: Extract<LedgerUnit, { kind: 'index' }>): null {

@@ -1,17 +1,15 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { termAt, termSet } from '../../candidates.ts'
 import type { Bytes } from '../../../model/resource.ts'
-import { StoreBroken, TERM_BYTES, type LedgerEntry, type LedgerStore, type OutboxEntry, type Term } from '../../ports.ts'
+import { StoreBroken, TERM_BYTES, type LedgerEntry, type LedgerStore, type Term } from '../../ports.ts'
 import { atMost, BOUNDS, checkKey, checkLimit } from '../../bounds.ts'
 import { prepare } from './database.ts'
 import { LISTS_MAX, merged } from './merge.ts'
-import { exact, type LedgerUnit, type PackedEntries, type SequenceUnit } from './messages.ts'
+import { type AppendUnit, exact, type LedgerUnit } from './messages.ts'
 import { openPair, type Connectable, type SqliteOptions } from './open-pair.ts'
 import { makeReader } from './reader.ts'
 import { LOG_ROOM } from './schema.ts'
-import type { Pack, Waiting } from './writer-link.ts'
-
-type Item = { readonly append: OutboxEntry } | { readonly unit: Exclude<LedgerUnit, { kind: 'append' }> }
+import type { Pack } from './writer-link.ts'
 
 const INDEX_POSTINGS_MAX = 4_000
 const LINK_BYTES = 32
@@ -22,19 +20,11 @@ export async function openSqliteLedger(options: SqliteOptions): Promise<LedgerSt
     const opened = makeReader(path, 'ledger')
     return { ...opened, sql: ledgerReads(opened.db) }
   })
-  const send = async (unit: Exclude<LedgerUnit, { kind: 'append' }>): Promise<unknown> => link.send({ unit })
+  const send = async (unit: LedgerUnit): Promise<unknown> => link.send(unit)
   return {
-    append(entry) {
-      if (entry.id.length !== ID_BYTES) return Promise.reject(new TypeError('An id has 16 bytes'))
-      return link.send({ append: entry }) as Promise<void>
-    },
-    async pending(limit) {
-      checkLimit(limit)
-      return reader.readOne(() => reader.sql.pending.all(limit)).map(([id, sealed]) => ({ id, sealed }))
-    },
-    async sequence(log, entries) {
+    async append(log, entries) {
       for (const { id } of entries) checkKey(id)
-      if (entries.length > 0) await send(sequenceUnit(log, entries))
+      if (entries.length > 0) await send(appendUnit(log, entries))
     },
     async known(ids) {
       return reader.read(() => ids.filter((id) => reader.sql.known.get(id) !== undefined))
@@ -72,8 +62,6 @@ type LedgerReads = ReturnType<typeof ledgerReads>
 function ledgerReads(db: DatabaseSync) {
   const entry = 'select pos,id,sealed,link from entry where pos'
   return {
-    pending: prepare<[number], [Bytes, Bytes]>(db,
-      'select id,sealed from pending p where not exists (select 1 from entry e where e.id=p.id) order by n limit ?'),
     known: prepare<[Bytes], [number]>(db, 'select 1 from entry where id=?'),
     log: prepare<[Bytes], [no: number, seq: number, link: Bytes, indexed: number]>(db, 'select no,seq,link,indexed from log where name=?'),
     logs: prepare<[], [Bytes]>(db, 'select name from log where seq>0 order by name'),
@@ -139,60 +127,30 @@ function byTerm(postings: readonly Posting[]): readonly Posting[] {
   return [...groups].sort(([a], [b]) => Buffer.compare(a, b)).flatMap(([, group]) => group)
 }
 
-const GROUP_APPENDS_MAX = 1_000
-const GROUP_BYTES_MAX = 8 * 2 ** 20
 const ID_BYTES = 16
 
-/** All appends that wait become one unit in one buffer; at most one other unit goes with them, so a long one delays few. */
-export const packLedger: Pack<Item> = (queue) => {
-  const appends: Waiting<Item>[] = []
-  const others: Waiting<Item>[] = []
-  let bytes = 0
-  let taken = 0
-  for (const one of queue) {
-    const full = appends.length >= GROUP_APPENDS_MAX || bytes >= GROUP_BYTES_MAX || others.length > 0
-    if (taken > 0 && full) break
-    if ('append' in one.item) {
-      appends.push(one)
-      bytes += one.item.append.sealed.length
-    } else {
-      others.push(one)
-    }
-    taken++
-  }
-  queue.splice(0, taken)
-  const units: LedgerUnit[] = others.map(({ item }) => (item as { unit: LedgerUnit }).unit)
-  const waiting = others.map((one) => [one])
-  if (appends.length === 0) return { units, waiting }
-  return { units: [packAppends(appends, bytes), ...units], waiting: [appends, ...waiting] }
-}
-
-function packAppends(appends: readonly Waiting<Item>[], bytes: number): LedgerUnit {
-  return { kind: 'append', ...packEntries(appends.map(({ item }) => (item as { append: OutboxEntry }).append), bytes) }
-}
-
-function packEntries(entries: readonly OutboxEntry[], bytes: number): PackedEntries {
-  const ids = new Uint8Array(entries.length * ID_BYTES)
-  const sealed = new Uint8Array(bytes)
-  const ends = new Uint32Array(entries.length)
-  let at = 0
-  entries.forEach((entry, i) => {
-    ids.set(entry.id, i * ID_BYTES)
-    sealed.set(entry.sealed, at)
-    at += entry.sealed.length
-    ends[i] = at
-  })
-  return { ids, sealed, ends }
+/** What waits goes as one group, up to the first unit that adds no entries, so that a long one delays few. */
+export const packLedger: Pack<LedgerUnit> = (queue) => {
+  const other = queue.findIndex(({ item }) => item.kind !== 'append')
+  const group = queue.splice(0, other < 0 ? queue.length : other + 1)
+  return { units: group.map(({ item }) => item), waiting: group.map((one) => [one]) }
 }
 
 /** Entries as the writer takes them. */
-export function sequenceUnit(log: Bytes, entries: readonly LedgerEntry[]): SequenceUnit {
+export function appendUnit(log: Bytes, entries: readonly LedgerEntry[]): AppendUnit {
   const first = entries[0]?.seq ?? 0
+  const ids = new Uint8Array(entries.length * ID_BYTES)
   const links = new Uint8Array(entries.length * LINK_BYTES)
-  entries.forEach(({ seq, link }, i) => {
-    if (seq !== first + i) throw new StoreBroken('The entries do not continue the log')
-    links.set(link, i * LINK_BYTES)
-  })
-  const bytes = entries.reduce((sum, { sealed }) => sum + sealed.length, 0)
-  return { kind: 'sequence', log: exact(log), first, links, ...packEntries(entries, bytes) }
+  const sealed = new Uint8Array(entries.reduce((sum, each) => sum + each.sealed.length, 0))
+  const ends = new Uint32Array(entries.length)
+  let at = 0
+  for (const [i, entry] of entries.entries()) {
+    if (entry.seq !== first + i) throw new StoreBroken('The entries do not continue the log')
+    ids.set(entry.id, i * ID_BYTES)
+    links.set(entry.link, i * LINK_BYTES)
+    sealed.set(entry.sealed, at)
+    at += entry.sealed.length
+    ends[i] = at
+  }
+  return { kind: 'append', log: exact(log), first, links, ids, sealed, ends }
 }

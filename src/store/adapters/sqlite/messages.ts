@@ -21,15 +21,22 @@ interface IndexUnit {
   readonly seqs: Float64Array<ArrayBuffer>
 }
 
-/** Entries one after the other in few buffers, since each buffer costs a message about as much as an entry: ids of 16 B, `ends` = where in `sealed` each ends. */
-export interface PackedEntries { readonly ids: Bytes; readonly sealed: Bytes; readonly ends: Uint32Array<ArrayBuffer> }
-
-/** Numbered from `first` on; links of 32 B. */
-export interface SequenceUnit extends PackedEntries { readonly kind: 'sequence'; readonly log: Bytes; readonly first: number; readonly links: Bytes }
+/**
+ * Entries of a log, numbered from `first` on, one after the other in few buffers, since each buffer costs a message about as much as an
+ * entry: ids of 16 B, links of 32 B, `ends` = where in `sealed` each ends.
+ */
+export interface AppendUnit {
+  readonly kind: 'append'
+  readonly log: Bytes
+  readonly first: number
+  readonly ids: Bytes
+  readonly links: Bytes
+  readonly sealed: Bytes
+  readonly ends: Uint32Array<ArrayBuffer>
+}
 
 export type LedgerUnit =
-  | (PackedEntries & { readonly kind: 'append' })
-  | SequenceUnit
+  | AppendUnit
   | IndexUnit
   | { readonly kind: 'lease'; readonly log: Bytes; readonly holder: Bytes; readonly until: number }
   | { readonly kind: 'ping' }

@@ -26,7 +26,6 @@ create table done(n integer primary key, id blob not null unique, at integer not
 
 /** `entry.pos` = log number × 2^40 + seq, so one tree holds all logs in order and a log has room for 2^40 entries. */
 export const LEDGER_SCHEMA = `
-create table pending(n integer primary key, id blob not null unique, sealed blob not null) strict;
 create table log(
   no integer primary key, name blob not null unique, seq integer not null, link blob not null, indexed integer not null,
   holder blob, until integer not null) strict;
@@ -39,8 +38,8 @@ create table posting(
 /** Room for the sequence numbers of one log in `entry.pos`. */
 export const LOG_ROOM = 2 ** 40
 
-/** Raised with every change of a schema; a file of another version is refused. */
-export const SCHEMA_VERSION = 1
+/** Raised with every change of a schema; a file of another version is refused, but for those that database.ts brings up to date. */
+export const SCHEMA_VERSIONS = { records: 1, ledger: 2 } as const
 /** `pragma application_id`: "Ward" and "Wled", so that neither file is taken for the other. */
 export const APPLICATION_IDS = { records: 0x57617264, ledger: 0x576c6564 } as const
 export type StoreKind = keyof typeof APPLICATION_IDS

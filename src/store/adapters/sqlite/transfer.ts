@@ -5,7 +5,7 @@ import { TERM_BYTES } from '../../ports.ts'
 import { openReader, openWriter, prepare } from './database.ts'
 import { toStoreError } from './errors.ts'
 import { makeLedgerWriter } from './ledger-writer.ts'
-import { sequenceUnit } from './ledger.ts'
+import { appendUnit } from './ledger.ts'
 import { writeStatements } from './write-statements.ts'
 
 export interface SqliteFiles { readonly records: string; readonly ledger: string }
@@ -117,7 +117,7 @@ function writes(records: DatabaseSync, ledger: DatabaseSync): Writes {
       addVersionTerms(recno, copy)
     }),
     putDocuments: async (copies) => together(records, copies, ({ name, version, expires, sealed }) => { more.putDocument.run(name, version, expires, sealed) }),
-    putEntries: async (log, copies) => together(ledger, [sequenceUnit(log, copies)], (unit) => { entries.apply(unit, 0) }),
+    putEntries: async (log, copies) => together(ledger, [appendUnit(log, copies)], (unit) => { entries.apply(unit, 0) }),
     putPostings: async (log, copies) => together(ledger, copies, ({ term, seq }) => { more.addPosting.run(log, term, seq) })
   }
 }

@@ -1,0 +1,169 @@
+/**
+ * The end of one log, where entries are numbered and chained. Those that come within a turn of the event loop, or while others are being
+ * written, go into the log as one group: one message, one fsync.
+ */
+import { byteText } from '../crypto/bytes.ts'
+import type { Bytes } from '../model/resource.ts'
+import { type LedgerEntry, type LedgerStore, type OutboxEntry, StoreUnavailable, type Term } from '../store/ports.ts'
+import type { Chain } from './chain.ts'
+import { stampOf, stamped } from './stamp.ts'
+
+export interface LogEnd {
+  /** In the log, and durable, when it resolves. LogContinued: the entry is not there. After another error it may be. */
+  add(entry: OutboxEntry, terms: readonly Term[] | undefined): Promise<void>
+  /** The same of entries that may be in a log already; those are passed over. `terms` of one, where they are at hand. */
+  addNew(entries: readonly OutboxEntry[], terms: (entry: OutboxEntry) => readonly Term[] | undefined): Promise<void>
+  head(): Promise<Head>
+  /** The log comes from other hands: where it stands is read again. */
+  forget(): void
+}
+
+/** Where a log stands. `terms`: of entries that this process sealed and has not indexed yet, by their numbers. */
+export interface Head { readonly seq: number; readonly link: Bytes; readonly stamp: number; readonly terms: Map<number, readonly Term[]> }
+
+/** Another process has gone on with the log since it was last looked at. */
+export class LogContinued extends StoreUnavailable {}
+
+export interface LogEndOptions {
+  readonly store: Pick<LedgerStore, 'append' | 'known' | 'head' | 'entries'>
+  readonly log: Bytes
+  readonly chain: Chain
+  /** ms since 1970. */
+  readonly now: () => number
+  /** ms after which a write counts as failed, though it may still succeed. */
+  readonly appendMsMax: number
+}
+
+const GROUP_ENTRIES_MAX = 1000
+const GROUP_BYTES_MAX = 8 * 2 ** 20
+const KNOWN_MAX = 1000
+const TERMS_KEPT_MAX = 20_000
+
+interface Waiting { readonly entry: OutboxEntry; readonly terms: readonly Term[] | undefined; resolve(): void; reject(error: unknown): void }
+
+export function openLogEnd(options: LogEndOptions): LogEnd {
+  const { store, log, appendMsMax } = options
+  const queue: Waiting[] = []
+  let at: Head | null = null
+  let running = false
+  /** A write that has not been answered in time: what follows it in the log is not known before it is. */
+  let hanging: Promise<void> | null = null
+
+  const head = async (): Promise<Head> => (at ??= await readHead(options))
+  const write = async (group: readonly Waiting[]): Promise<void> => {
+    let from = at
+    const work = async (): Promise<void> => {
+      from = await head()
+      const { entries, to } = chained(options, from, group)
+      await store.append(log, entries)
+      for (const [i, { terms }] of group.entries()) if (terms !== undefined && to.terms.size < TERMS_KEPT_MAX) to.terms.set(from.seq + 1 + i, terms)
+      // Forgotten meanwhile, it is read again.
+      if (at === from) at = to
+    }
+    const written = work()
+    try {
+      await within(written, appendMsMax)
+    } catch (error) {
+      at = null
+      if (error instanceof Late) hanging = written.catch(() => undefined).then(() => { hanging = null })
+      throw hanging === null && from !== null ? await continued(options, from, group).catch(() => undefined) ?? error : error
+    }
+  }
+  const drain = async (): Promise<void> => {
+    while (queue.length > 0) {
+      // All that this turn of the event loop still brings goes along.
+      await new Promise(setImmediate)
+      const group = queue.splice(0, groupSize(queue))
+      if (hanging !== null) {
+        for (const one of group) one.reject(new StoreUnavailable('The ledger does not answer'))
+        continue
+      }
+      try {
+        await write(group)
+        for (const one of group) one.resolve()
+      } catch (error) {
+        for (const one of group) one.reject(error)
+      }
+    }
+    running = false
+  }
+  const add = (entry: OutboxEntry, terms: readonly Term[] | undefined): Promise<void> => new Promise((resolve, reject) => {
+    queue.push({ entry, terms, resolve, reject })
+    if (running) return
+    running = true
+    void drain()
+  })
+  return {
+    add,
+    async addNew(entries, terms) {
+      const made = entries.map((entry) => ({ entry, terms: terms(entry) }))
+      // What this process sealed and still has the terms of is met here for the first time, so it is in no log yet.
+      const seen = new Set(await knownOf(store, made.filter((one) => one.terms === undefined).map(({ entry }) => entry.id)))
+      await Promise.all(made.map((one) => {
+        const name = byteText(one.entry.id)
+        if (seen.has(name)) return undefined
+        seen.add(name)
+        return add(one.entry, one.terms)
+      }))
+    },
+    head,
+    forget: () => { at = null }
+  }
+}
+
+async function readHead({ store, log }: LogEndOptions): Promise<Head> {
+  const { seq, link } = await store.head(log)
+  const [last] = seq === 0 ? [] : await store.entries(log, seq, 1, 'oldest')
+  return { seq, link, stamp: last === undefined ? 0 : stampOf(last.sealed), terms: new Map() }
+}
+
+/** Times within a log never go back. */
+function chained({ chain, log, now }: LogEndOptions, from: Head, group: readonly Waiting[]): { readonly entries: readonly LedgerEntry[]; readonly to: Head } {
+  const stamp = Math.max(now(), from.stamp)
+  let { seq, link } = from
+  const entries = group.map(({ entry: { id, sealed: waited } }): LedgerEntry => {
+    seq += 1
+    const sealed = stamped(stamp, waited)
+    link = chain.next(link, { log, seq, id, sealed })
+    return { seq, id, sealed, link }
+  })
+  return { entries, to: { seq, link, stamp, terms: from.terms } }
+}
+
+/** LogContinued where the log is longer than it was and holds nothing of the group; undefined: it is as long as it was, or that cannot be told. */
+async function continued(options: LogEndOptions, from: Head, group: readonly Waiting[]): Promise<LogContinued | undefined> {
+  const { seq } = await options.store.head(options.log)
+  if (seq <= from.seq) return undefined
+  const known = await knownOf(options.store, group.map(({ entry }) => entry.id))
+  return known.length === 0 ? new LogContinued('Another process has continued the log') : undefined
+}
+
+async function knownOf(store: LogEndOptions['store'], ids: readonly Bytes[]): Promise<readonly string[]> {
+  const known: string[] = []
+  for (let from = 0; from < ids.length; from += KNOWN_MAX) known.push(...(await store.known(ids.slice(from, from + KNOWN_MAX))).map(byteText))
+  return known
+}
+
+function groupSize(queue: readonly Waiting[]): number {
+  let bytes = 0
+  const end = queue.findIndex(({ entry }, i) => {
+    bytes += entry.sealed.length
+    return i > 0 && (i >= GROUP_ENTRIES_MAX || bytes > GROUP_BYTES_MAX)
+  })
+  return end === -1 ? queue.length : end
+}
+
+class Late extends StoreUnavailable {}
+
+function within(work: Promise<void>, msMax: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Late('The ledger does not answer')), msMax)
+    work.then(() => {
+      clearTimeout(timer)
+      resolve()
+    }, (error: unknown) => {
+      clearTimeout(timer)
+      reject(error as Error)
+    })
+  })
+}
