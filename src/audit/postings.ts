@@ -42,7 +42,7 @@ export function termsOf(record: AccessRecord, at: number = record.at): readonly 
   const kinds = new Set([record.interaction, ...record.entries.map((entry) => entry.interaction)])
   for (const kind of kinds) terms.push(['kind', kind])
   for (const entity of entitiesOf(record)) terms.push(['entity', entity])
-  for (const outcome of new Set([record.outcome, ...record.entries.map((entry) => outcomeOf(entry.status))])) terms.push(['outcome', String(outcome)])
+  for (const outcome of outcomesOf(record)) terms.push(['outcome', String(outcome)])
   terms.push(['day', dayOf(at)])
   return terms
 }
@@ -64,6 +64,14 @@ export function agentsOf(record: AccessRecord): readonly string[] {
   if (record.subject !== null) agents.push(`${record.issuer ?? ''}|${record.subject}`)
   if (record.client !== null) agents.push(`|${record.client}`)
   return agents
+}
+
+/** But success: almost every entry has it, and no search asks for it (ledger-plan.ts). */
+function outcomesOf({ outcome, entries }: AccessRecord): ReadonlySet<number> {
+  const outcomes = new Set<number>()
+  if (outcome !== 0) outcomes.add(outcome)
+  for (const { status } of entries) if (outcomeOf(status) !== 0) outcomes.add(outcomeOf(status))
+  return outcomes
 }
 
 function entitiesOf(record: AccessRecord): ReadonlySet<string> {

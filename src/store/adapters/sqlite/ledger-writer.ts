@@ -1,6 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite'
 import type { Bytes } from '../../../model/resource.ts'
-import { StoreBroken, StoreUnavailable, TERM_BYTES } from '../../ports.ts'
+import { StoreBroken, StoreUnavailable } from '../../ports.ts'
 import { prepare } from './database.ts'
 import type { Writer } from './group.ts'
 import type { AppendUnit, LedgerUnit } from './messages.ts'
@@ -35,7 +35,8 @@ function ledgerStatements(db: DatabaseSync) {
     addLog: prepare<[Bytes, Bytes]>(db, 'insert or ignore into log(name,seq,link,indexed,holder,until) values (?,0,?,0,null,0)'),
     addEntry: prepare<[number, Bytes, Bytes, Bytes]>(db, 'insert into entry(pos,id,sealed,link) values (?,?,?,?)'),
     setHead: prepare<[number, Bytes, number]>(db, 'update log set seq=?,link=? where no=?'),
-    addPosting: prepare<[number, Bytes, number]>(db, 'insert or ignore into posting(log,term,seq) values (?,?,?)'),
+    // A call for each posting costs half as much again.
+    addPostings: prepare<[number, Bytes, string]>(db, 'insert or ignore into posting(log,term,seq) select ?,substr(?,1+16*key,16),value from json_each(?)'),
     setIndexed: prepare<[number, number]>(db, 'update log set indexed=max(indexed,?) where no=?'),
     lease: prepare<[Bytes, number, Bytes, Bytes, number]>(db,
       'update log set holder=?,until=? where name=? and (holder is null or holder=? or until<=?)')
@@ -60,7 +61,7 @@ function append(sql: LedgerStatements, { log, first, links, ids, sealed, ends }:
 function index(sql: LedgerStatements, unit: Extract<LedgerUnit, { kind: 'index' }>): null {
   const [no, head] = openLog(sql, unit.log)
   if (unit.through !== null && unit.through > head) throw new StoreBroken('The segment ends after the log')
-  unit.seqs.forEach((seq, i) => { sql.addPosting.run(no, unit.terms.subarray(i * TERM_BYTES, (i + 1) * TERM_BYTES), seq) })
+  sql.addPostings.run(no, unit.terms, unit.seqs)
   if (unit.through !== null) sql.setIndexed.run(unit.through, no)
   return null
 }

@@ -109,7 +109,7 @@ function segments(log: Bytes, through: number, postings: readonly Posting[]): In
     piece.forEach(({ term }, i) => { terms.set(term, i * TERM_BYTES) })
     // Only the last piece says that the segment is indexed.
     const last = at + INDEX_POSTINGS_MAX >= sorted.length
-    units.push({ kind: 'index', log, through: last ? through : null, terms, seqs: Float64Array.from(piece, ({ seq }) => seq) })
+    units.push({ kind: 'index', log, through: last ? through : null, terms, seqs: JSON.stringify(piece.map(({ seq }) => seq)) })
   }
   return units
 }

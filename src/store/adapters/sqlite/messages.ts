@@ -16,9 +16,9 @@ interface IndexUnit {
   readonly kind: 'index'
   readonly log: Bytes
   readonly through: number | null
-  /** Postings in order of term and seq: terms of 16 B, one seq each. */
+  /** Postings in order of term and seq: terms of 16 B, and as a JSON array one seq each. */
   readonly terms: Bytes
-  readonly seqs: Float64Array<ArrayBuffer>
+  readonly seqs: string
 }
 
 /**
