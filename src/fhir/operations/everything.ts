@@ -152,6 +152,8 @@ function referencesOf(rows: readonly Seen[], base: string): readonly Ref[] {
   const own = new Set(rows.map(({ row }) => refText(row)))
   const refs = new Map<string, Ref>()
   for (const text of texts) {
+    // Most are to rows that are shown, and written as such.
+    if (own.has(text)) continue
     const parsed = parseReference(text, base)
     if (parsed !== null && 'type' in parsed && !own.has(refText(parsed))) refs.set(refText(parsed), { type: parsed.type, id: parsed.id })
   }
