@@ -17,9 +17,10 @@ export function includer(store: StagedStore, eyes: Lens, context: GuardContext, 
   const pointed = async (from: readonly Seen[], includes: readonly Include[], known: ReadonlyMap<string, Seen>): Promise<readonly Seen[]> => {
     const refs = new Map<string, Ref>()
     for (const { source, param, target } of includes) {
+      const texts = new Set<string>()
       for (const seen of from) {
         if (source !== null && source !== seen.row.type) continue
-        for (const ref of referencesOf(seen, param === null ? referenceParams(seen.row.type) : [param], context.base)) {
+        for (const ref of referencesOf(seen, param === null ? referenceParams(seen.row.type) : [param], texts, context.base)) {
           const name = refText(ref)
           if ((target === null || target === ref.type) && !known.has(name) && !refs.has(name) && eyes.has(ref.type, 'r')) refs.set(name, ref)
         }
@@ -107,12 +108,17 @@ function requireInclude(eyes: Lens, type: string, { reverse, source, param, targ
 
 const referenceParams = (type: string): readonly SearchParam[] => searchParams(type).filter(({ kind, expression }) => kind === 'reference' && expression !== '')
 
-/** As the caller sees the row: a reference that is hidden leads nowhere. */
-function referencesOf(seen: Seen, params: readonly SearchParam[], base: string): readonly Ref[] {
+/** As the caller sees the row: a reference that is hidden leads nowhere. `texts` were read before: rows of a page point at few others. */
+function referencesOf(seen: Seen, params: readonly SearchParam[], texts: Set<string>, base: string): readonly Ref[] {
   const resource = seen.resource()
   const refs: Ref[] = []
   for (const param of params) {
     for (const typed of values(param, resource)) {
+      const { reference } = typed.value as { readonly reference?: unknown }
+      if (typed.type === 'Reference' && typeof reference === 'string') {
+        if (texts.has(reference)) continue
+        texts.add(reference)
+      }
       const ref = localTarget(typed, base)
       if (ref !== null) refs.push(ref)
     }
