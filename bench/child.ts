@@ -2,9 +2,9 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { freePort } from '../test/free-port.ts'
 import type { Usage } from './meter.ts'
 
 export interface Server {
@@ -33,13 +33,20 @@ export async function startWardkeep(name: string, dir: string): Promise<Server> 
   return { name, port, token: mint.stdout.trim(), settles: true, ...controls(child) }
 }
 
-export async function startBare(bodies: Readonly<Record<string, string>>): Promise<Server> {
+export interface Bare extends Server {
+  /** From now on it answers these paths with these bodies. */
+  take(bodies: Readonly<Record<string, string>>): Promise<void>
+}
+
+export async function startBare(): Promise<Bare> {
   const port = await freePort()
   const child = launch([...startFlags(), 'bench/bare.ts'], { ...process.env, PORT: String(port) })
   await heard(child, 'listening')
-  child.send({ bodies })
-  await heard(child, 'taken')
-  return { name: 'bare', port, token: null, settles: false, ...controls(child) }
+  const take = async (bodies: Readonly<Record<string, string>>): Promise<void> => {
+    child.send({ bodies })
+    await heard(child, 'taken')
+  }
+  return { name: 'bare', port, token: null, settles: false, take, ...controls(child) }
 }
 
 /** Flags of node in the start script, so that what is measured is what runs. */
@@ -52,7 +59,9 @@ function launch(args: readonly string[], env: NodeJS.ProcessEnv): ChildProcess {
   const child = spawn(process.execPath, ['--import', new URL('./meter.ts', import.meta.url).href, ...args], {
     cwd: ROOT, env, stdio: ['ignore', 'ignore', 'inherit', 'ipc']
   })
-  process.once('exit', () => child.kill('SIGKILL'))
+  const kill = (): void => void child.kill('SIGKILL')
+  process.once('exit', kill)
+  child.once('exit', () => process.off('exit', kill))
   return child
 }
 
@@ -90,13 +99,4 @@ async function answers(port: number, child: ChildProcess): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, 50))
   }
   throw new Error('The server did not start')
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer().once('error', reject).listen(0, '127.0.0.1', () => {
-      const address = probe.address()
-      probe.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0))
-    })
-  })
 }

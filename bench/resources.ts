@@ -11,6 +11,7 @@ export const CODES: readonly (readonly [code: string, display: string, unit: str
 ]
 
 export const HEART_RATE = CODES[0]![0]
+export const WEIGHT = CODES[2]![0]
 
 /** The transaction that puts patient number `n` and everything of theirs. */
 export function patientBundle(n: number): string {
@@ -30,7 +31,7 @@ export const newObservation = (n: number, i: number): string => {
   return JSON.stringify(resource)
 }
 
-function patient(n: number) {
+export function patient(n: number) {
   return {
     resourceType: 'Patient', id: patientId(n),
     identifier: [{ system: 'https://clinic.example.org/mrn', value: `MRN-${100_000 + n}` }],
@@ -41,12 +42,20 @@ function patient(n: number) {
   }
 }
 
-/** The first 20 of a patient are heart rates; the size is about that of a vital sign of Synthea. */
-function observation(n: number, i: number) {
-  const [code, display, unit] = CODES[Math.floor(i / HITS) % CODES.length]!
-  const day = new Date(Date.UTC(2024, 0, 1 + ((i * 17 + n) % 700), 9, i % 60)).toISOString().replace('Z', '+00:00')
+/** The first 20 of a patient are heart rates. */
+const observation = (n: number, i: number) => ({
+  ...newVitalSign({ n, i, code: CODES[Math.floor(i / HITS) % CODES.length]![0], at: new Date(Date.UTC(2024, 0, 1 + ((i * 17 + n) % 700), 9, i % 60)) }),
+  id: observationId(n, i)
+})
+
+interface VitalSign { readonly n: number; readonly i: number; readonly code: string; readonly at: Date }
+
+/** About as large as a vital sign of Synthea. */
+export function newVitalSign({ n, i, code, at }: VitalSign) {
+  const [, display, unit] = CODES.find(([each]) => each === code)!
+  const day = at.toISOString().replace('Z', '+00:00')
   return {
-    resourceType: 'Observation', id: observationId(n, i),
+    resourceType: 'Observation',
     meta: { profile: ['http://hl7.org/fhir/StructureDefinition/vitalsigns'] },
     status: 'final',
     category: [{ coding: [{ system: 'http://terminology.hl7.org/CodeSystem/observation-category', code: 'vital-signs', display: 'Vital signs' }] }],

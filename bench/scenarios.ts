@@ -1,97 +1,139 @@
-/** What is asked of the servers: the paths of reads and searches, and the bodies of creates. */
-import type { Server } from './child.ts'
-import { ask, type Call, callOf, percentile } from './client.ts'
-import type { Bundle } from './generated.ts'
-import { CODES, HEART_RATE, HITS, newObservation, observationId, patientBundle, patientId, PER_PATIENT } from './resources.ts'
-import type { Figures } from './rounds.ts'
+/** What is measured, in this order: what writes comes after what reads the same store. */
+import { answersOf, coldReadPaths, coldSearchPaths, creates, gets, measureLoad, post, readPaths, searchPaths } from './asks.ts'
+import { type Bundle, generated, largePatient } from './generated.ts'
+import { measureLarge } from './large.ts'
+import { NAME_HITS, namePaths } from './population.ts'
+import { HITS } from './resources.ts'
+import type { Contender } from './rounds.ts'
+import type { Stage } from './stage.ts'
+import { atLeast, atMost, type Bar, growth, noBar, share, table } from './table.ts'
+import { measureTerms } from './terms.ts'
+import { datePaths, includePaths, INCLUDED } from './visits.ts'
 
-const READ_PATHS_MAX = 500
-const SEARCH_PATHS_MAX = 200
-
-export function readPaths(patients: number): readonly string[] {
-  const count = Math.min(READ_PATHS_MAX, patients * (PER_PATIENT - 1))
-  return Array.from({ length: count }, (_, k) => `/fhir/R4/Observation/${observationId(k % patients, (k * 7) % (PER_PATIENT - 1))}`)
+export interface Scenario {
+  /** As `--only` takes it. */
+  readonly name: string
+  readonly run: (stage: Stage) => Promise<readonly Bar[]>
 }
 
-/** Every observation in turn, of one patient after the other. */
-export function coldReadPaths(patients: number): readonly string[] {
-  return Array.from({ length: patients * (PER_PATIENT - 1) }, (_, k) => `/fhir/R4/Observation/${observationId(k % patients, Math.floor(k / patients))}`)
+export const SCENARIOS: readonly Scenario[] = [
+  { name: 'read', run: read },
+  { name: 'cold-read', run: coldRead },
+  { name: 'search', run: search },
+  { name: 'cold-search', run: coldSearch },
+  { name: 'date-search', run: (stage) => ofVisits(stage, { title: 'patient search by code and dates, 20 hits', paths: datePaths, included: [], bar: 0.12 }) },
+  { name: 'include', run: (stage) => ofVisits(stage, { title: 'patient search with three _include, 20 hits', paths: includePaths, included: INCLUDED, bar: 0.08 }) },
+  { name: 'everything', run: everything },
+  { name: 'population', run: population },
+  { name: 'create', run: create },
+  { name: 'load', run: load },
+  { name: 'large', run: large },
+  { name: 'terms', run: terms },
+  { name: 'stored', run: stored }
+]
+
+async function read(stage: Stage): Promise<readonly Bar[]> {
+  const figures = await stage.compare('read', await threeOf(stage, readPaths))
+  return [atLeast('read: CPU of the bare handler / ours', share(figures), 0.25), atMost('read: growth of CPU with the store', growth(figures), 1.3)]
 }
 
-export const searchPaths = (patients: number): readonly string[] =>
-  Array.from({ length: Math.min(SEARCH_PATHS_MAX, patients) }, (_, n) => searchPath(n, HEART_RATE))
-
-/** Every patient and every code in turn: what is found is not asked for again before everything else was. */
-export function coldSearchPaths(patients: number): readonly string[] {
-  return CODES.flatMap(([code]) => Array.from({ length: patients }, (_, n) => searchPath(n, code)))
+async function coldRead(stage: Stage): Promise<readonly Bar[]> {
+  const title = 'read, over the whole store in turn'
+  return [noBar(title, share(await stage.compare(title, await coldOf(stage, readPaths, coldReadPaths), stage.plan.connections.slice(-1))))]
 }
 
-const searchPath = (n: number, code: string): string =>
-  `/fhir/R4/Observation?patient=Patient/${patientId(n)}&code=http://loinc.org%7C${code}&_count=${HITS}`
-
-/** The same calls again and again. */
-export function gets(server: Server, paths: readonly string[]): () => Call {
-  const calls = paths.map((path) => callOf(server, 'GET', path))
-  let at = 0
-  return () => calls[at++ % calls.length]!
+async function search(stage: Stage): Promise<readonly Bar[]> {
+  const title = 'patient search, 20 hits'
+  const figures = await stage.compare(title, await threeOf(stage, searchPaths, HITS))
+  return [atLeast(title, share(figures), 0.1), atMost('patient search: growth of CPU with the store', growth(figures), 1.3)]
 }
 
-/** Creates for the patients in turn; all values differ, so bodies are made as they are sent. */
-export function creates(server: Server, patients: number): () => Call {
-  let at = 0
-  return () => callOf(server, 'POST', '/fhir/R4/Observation', newObservation(at % patients, at++))
+async function coldSearch(stage: Stage): Promise<readonly Bar[]> {
+  const title = 'patient search, 20 hits, over the whole store in turn'
+  return [noBar(title, share(await stage.compare(title, await coldOf(stage, searchPaths, coldSearchPaths, HITS), stage.plan.connections.slice(-1))))]
 }
 
-export async function load(server: Server, patients: number): Promise<void> {
-  for (let n = 0; n < patients; n++) await post(server, patientBundle(n))
+type Paths = (patients: number) => readonly string[]
+
+/** The bare handler, the smaller store, the larger. */
+async function threeOf(stage: Stage, paths: Paths, hits: number | null = null): Promise<readonly Contender[]> {
+  const [{ server: small }, { server: large }] = [await stage.store('small'), await stage.store('large')]
+  const { plan } = stage
+  const bare = await stage.bareAnswers(large, paths(plan.large), hits === null ? undefined : { hits })
+  return [{ server: bare, next: gets(bare, paths(plan.large)) }, { server: small, next: gets(small, paths(plan.small)) }, { server: large, next: gets(large, paths(plan.large)) }]
 }
 
-/** Each server takes all bundles in turn with the others. A figure's unit is a resource, its times are those of a bundle. */
-export async function measureLoad(servers: readonly Server[], bundles: readonly Bundle[]): Promise<readonly Figures[]> {
-  const spent = servers.map(() => ({ cpu: 0, ms: [] as number[] }))
-  for (const bundle of bundles) {
-    const body = JSON.stringify({ resourceType: 'Bundle', ...bundle })
-    for (const [i, server] of servers.entries()) {
-      const before = await server.usage()
-      const started = performance.now()
-      await post(server, body)
-      spent[i]!.ms.push(performance.now() - started)
-      spent[i]!.cpu += (await server.usage()).cpu - before.cpu
-    }
-  }
-  const resources = bundles.reduce((sum, { entry }) => sum + entry.length, 0)
-  return Promise.all(servers.map(async (server, i) => {
-    const { cpu, ms } = spent[i]!
-    const times = Float64Array.from(ms).sort()
-    const seconds = ms.reduce((sum, each) => sum + each, 0) / 1000
-    return { name: server.name, perSecond: resources / seconds, p50: percentile(times, 0.5), p99: percentile(times, 0.99), cpu: cpu / resources, turns: [cpu / resources], rss: (await server.usage()).rss }
-  }))
+async function coldOf(stage: Stage, paths: Paths, cold: Paths, hits: number | null = null): Promise<readonly Contender[]> {
+  const { server } = await stage.store('large')
+  const { large } = stage.plan
+  const bare = await stage.bareAnswers(server, paths(large), hits === null ? undefined : { hits })
+  return [{ server: bare, next: gets(bare, paths(large)) }, { server, next: gets(server, cold(large)) }]
 }
 
-export async function post(server: Server, bundle: string | Buffer): Promise<void> {
-  const { status, body } = await ask(server, callOf(server, 'POST', '/fhir/R4', bundle))
-  if (status > 299) throw new Error(`${server.name} refused a bundle: ${status} ${body.toString().slice(0, 500)}`)
+interface VisitSearch { readonly title: string; readonly paths: Paths; readonly included: readonly string[]; readonly bar: number }
+
+async function ofVisits(stage: Stage, { title, paths, included, bar }: VisitSearch): Promise<readonly Bar[]> {
+  const { server } = await stage.store('visits')
+  const asked = paths(stage.plan.visits)
+  const bare = await stage.bareAnswers(server, asked, { hits: HITS, included })
+  return [atLeast(title, share(await stage.compare(title, [bare, server].map((each) => ({ server: each, next: gets(each, asked) })))), bar)]
 }
 
-/** Stops the run unless both answer these with the same bytes. */
-export async function checkSame(one: Server, other: Server, paths: readonly string[]): Promise<void> {
-  for (const path of paths) {
-    const [a, b] = [await ask(one, callOf(one, 'GET', path)), await ask(other, callOf(other, 'GET', path))]
-    if (a.status !== 200 || b.status !== 200 || !a.body.equals(b.body)) throw new Error(`${path} is answered differently by ${one.name} and ${other.name}`)
-  }
+async function everything(stage: Stage): Promise<readonly Bar[]> {
+  const { server } = await stage.store('visits')
+  const { facilities, transaction } = largePatient(stage.plan.record, 0)
+  for (const bundle of facilities) await post(server, JSON.stringify({ resourceType: 'Bundle', ...bundle }))
+  const { entry } = JSON.parse((await post(server, transaction)).toString()) as { readonly entry: readonly { readonly response: { readonly location: string } }[] }
+  const [, id] = /Patient\/([^/]+)/.exec(entry[0]!.response.location)!
+  const path = `/fhir/R4/Patient/${id}/$everything`
+  const title = `$everything of a patient of ${stage.plan.record} resources`
+  // A Medication is nobody's, so it comes beside the record that names it.
+  const { entry: sent } = JSON.parse(transaction.toString()) as Bundle
+  const bare = await stage.bareAnswers(server, [path], { hits: sent.filter(({ resource }) => resource.resourceType !== 'Medication').length, included: ['Medication', 'Practitioner'] })
+  return [atLeast(title, share(await stage.compare(title, [bare, server].map((each) => ({ server: each, next: gets(each, [path]) })))), 0.3)]
 }
 
-/** What the server answers to each of these, for the bare handler to answer too. */
-export async function answersOf(server: Server, paths: readonly string[]): Promise<Readonly<Record<string, string>>> {
-  const bodies: Record<string, string> = {}
-  for (const path of paths) {
-    const { status, body } = await ask(server, callOf(server, 'GET', path))
-    if (status !== 200) throw new Error(`${path} answered ${status}: ${body.toString().slice(0, 300)}`)
-    bodies[path] = body.toString()
-  }
-  for (const path of paths.filter((each) => each.includes('?'))) {
-    const hits = (JSON.parse(bodies[path]!) as { entry?: readonly unknown[] }).entry?.length ?? 0
-    if (hits !== HITS) throw new Error(`${path} found ${hits} instead of ${HITS}`)
-  }
-  return bodies
+async function population(stage: Stage): Promise<readonly Bar[]> {
+  const [{ server: few }, { server: many }] = [await stage.store('few'), await stage.store('many')]
+  const bare = await stage.bareAnswers(many, namePaths(), { hits: NAME_HITS })
+  await answersOf(few, namePaths(), { hits: NAME_HITS })
+  const figures = await stage.compare('first page of a name', [bare, few, many].map((server) => ({ server, next: gets(server, namePaths()) })))
+  for (const name of ['few', 'many'] as const) await stage.drop(name)
+  return [noBar('first page of a name', share(figures)), atMost('first page of a name: growth of CPU with the population', growth(figures), 2)]
+}
+
+async function create(stage: Stage): Promise<readonly Bar[]> {
+  const [bare, { server }] = [await stage.bare(), await stage.store('large')]
+  const figures = await stage.compare('create', [bare, server].map((each) => ({ server: each, next: creates(each, stage.plan.large) })))
+  return [atLeast('create', share(figures), 0.08)]
+}
+
+async function load(stage: Stage): Promise<readonly Bar[]> {
+  const loaded = await measureLoad([await stage.bare(), (await stage.store('large')).server], generated(stage.plan.generated))
+  stage.say(`\nload of generated bundles, one after the other\n${table(loaded)}`)
+  return []
+}
+
+async function large(stage: Stage): Promise<readonly Bar[]> {
+  const { plan } = stage
+  const { server } = await stage.store('large')
+  const { facilities, transaction } = largePatient(plan.entries, plan.bytes)
+  for (const bundle of facilities) await post(server, JSON.stringify({ resourceType: 'Bundle', ...bundle }))
+  const big = await measureLarge(server, { transaction, reads: gets(server, readPaths(plan.large)), creates: creates(server, plan.large), idleMs: plan.idleMs })
+  stage.say(`\none transaction of ${big.megabytes.toFixed(1)} MB and ${big.entries} entries: ${big.seconds.toFixed(1)} s, status ${big.status}`)
+  stage.say(`reads at a steady pace: p99 ${big.idleP99.toFixed(1)} ms before, ${big.duringP99.toFixed(1)} ms during it (${big.readsDuring} reads)`)
+  stage.say(`another writer meanwhile: ${big.createsDuring} creates, the slowest ${big.createMax.toFixed(0)} ms; answers that were errors: ${big.failed}`)
+  return [atMost('p99 of reads during a large transaction / before', big.duringP99 / big.idleP99, 3), atMost('answers that were errors meanwhile', big.failed, 0)]
+}
+
+async function terms(stage: Stage): Promise<readonly Bar[]> {
+  const { ours, anew, ratio } = measureTerms(generated(1).flatMap(({ entry }) => entry.map(({ resource }) => resource)), stage.plan.terms)
+  stage.say(`\nindex terms of a resource: ${ours.toFixed(1)} µs; each search expression evaluated anew: ${anew.toFixed(0)} µs`)
+  return [atLeast('terms: expressions anew / ours', ratio, 30)]
+}
+
+async function stored(stage: Stage): Promise<readonly Bar[]> {
+  const [small, large] = [await stage.store('small'), await stage.store('large')]
+  stage.say(`bytes stored per resource: ${small.bytes.toFixed(0)} at ${small.resources}, ${large.bytes.toFixed(0)} at ${large.resources} resources`)
+  return []
 }

@@ -1,7 +1,5 @@
 /** Figures as text. */
-import type { LargeFigures } from './large.ts'
 import { type Figures, median } from './rounds.ts'
-import type { TermFigures } from './terms.ts'
 
 /** The first figure is what the others are compared with. */
 export function table(figures: readonly Figures[]): string {
@@ -13,39 +11,23 @@ export function table(figures: readonly Figures[]): string {
   return columns([['', 'per s', 'p50 ms', 'p99 ms', 'CPU µs', 'CPU ratio', 'rate ratio', 'RSS MiB'], ...rows])
 }
 
+/** Ratios of CPU are medians of the ratios of each turn, so that a slow moment of the machine moves neither side alone. */
 const ratio = (one: Figures, other: Figures): number => median(one.turns.map((cpu, turn) => cpu / other.turns[turn]!))
 
-export interface Results {
-  /** Each: bare, then the smaller store where there are two, then the larger. */
-  readonly read: readonly Figures[]
-  readonly readAll: readonly Figures[]
-  readonly search: readonly Figures[]
-  readonly searchAll: readonly Figures[]
-  readonly create: readonly Figures[]
-  readonly terms: TermFigures
-  readonly big: LargeFigures
-}
+/** CPU of the bare handler, which comes first, over that of the last. */
+export const share = (figures: readonly Figures[]): number => ratio(figures[0]!, figures.at(-1)!)
+/** CPU of the last, which has more, over that of the one before it. */
+export const growth = (figures: readonly Figures[]): number => ratio(figures.at(-1)!, figures.at(-2)!)
 
-/** Ratios of CPU are medians of the ratios of each turn, so that a slow moment of the machine moves neither side alone. */
-export function bars({ read, readAll, search, searchAll, create, terms, big }: Results): string {
-  const share = (figures: readonly Figures[]): number => ratio(figures[0]!, figures.at(-1)!)
-  const growth = (figures: readonly Figures[]): number => ratio(figures.at(-1)!, figures.at(-2)!)
-  const least = (name: string, value: number, bar: number): string[] => [name, value.toFixed(3), `≥ ${bar}`, value >= bar ? 'met' : 'MISSED']
-  const most = (name: string, value: number, bar: number): string[] => [name, value.toFixed(2), `≤ ${bar}`, value <= bar ? 'met' : 'MISSED']
-  return columns([
-    ['', 'measured', 'bar', ''],
-    least('read: CPU of the bare handler / ours', share(read), 0.25),
-    ['  over the whole store in turn', share(readAll).toFixed(3), '', ''],
-    least('patient search of 20, likewise', share(search), 0.1),
-    ['  over the whole store in turn', share(searchAll).toFixed(3), '', ''],
-    least('create, likewise', share(create), 0.08),
-    most('read: growth of CPU with the store', growth(read), 1.3),
-    most('patient search, likewise', growth(search), 1.3),
-    least('terms: expressions anew / ours', terms.ratio, 30),
-    most('p99 of reads during a large transaction / before', big.duringP99 / big.idleP99, 3),
-    most('answers that were errors meanwhile', big.failed, 0)
-  ])
-}
+/** One line of what a run ends with: what was measured, and what it should be. */
+export interface Bar { readonly name: string; readonly measured: string; readonly bar: string; readonly verdict: 'met' | 'MISSED' | '' }
+
+export const atLeast = (name: string, value: number, bar: number): Bar => ({ name, measured: value.toFixed(3), bar: `≥ ${bar}`, verdict: value >= bar ? 'met' : 'MISSED' })
+export const atMost = (name: string, value: number, bar: number): Bar => ({ name, measured: value.toFixed(2), bar: `≤ ${bar}`, verdict: value <= bar ? 'met' : 'MISSED' })
+export const noBar = (name: string, value: number): Bar => ({ name, measured: value.toFixed(3), bar: '', verdict: '' })
+
+export const bars = (all: readonly Bar[]): string =>
+  columns([['', 'measured', 'bar', ''], ...all.map(({ name, measured, bar, verdict }) => [name, measured, bar, verdict])])
 
 /** The first column to the left, the others to the right. */
 function columns(rows: readonly (readonly string[])[]): string {

@@ -78,7 +78,6 @@ async function attempts(session: Session, request: FhirRequest, run: Run, record
     const now = context.now()
     const staged = stagedStore(context.store(policy), now, context.base)
     const guarded = guard(staged, policy, { ...context.bounds, base: context.base, now, newId: context.newId })
-    const input = (status: number): AccessInput => ({ at: now, request, caller, status, disclosed: guarded.disclosed() })
     let response: FhirResponse
     try {
       response = await run({ request, caller, guarded, site: site(context, now) })
@@ -89,11 +88,12 @@ async function attempts(session: Session, request: FhirRequest, run: Run, record
       throw error
     }
     const disclosed = guarded.disclosed()
+    const input: AccessInput = { at: now, request, caller, status: response.status, disclosed }
     if (staged.clean()) {
-      if (recordReads) await context.ledger.append(accessRecord(input(response.status)))
+      if (recordReads) await context.ledger.append(accessRecord(input))
       return { response, disclosed }
     }
-    const done = await staged.finish((written) => context.ledger.seal(accessRecord({ ...input(response.status), written })), policy.move)
+    const done = await staged.finish((written) => context.ledger.seal(accessRecord({ ...input, written })), policy.move)
     if (done.kind === 'done') {
       for (const row of [...staged.replacedRows(), ...staged.stagedRows()]) context.touched(row)
       return { response, disclosed }

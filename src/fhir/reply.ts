@@ -37,18 +37,23 @@ export const isPretty = (request: FhirRequest): boolean => request.params.some((
 /** JSON put together from text and stored bytes, without parsing the latter. */
 export class JsonPieces {
   readonly #pieces: Uint8Array[] = []
+  /** Behind the last piece: texts that follow each other become one. */
+  #text = ''
 
   text(text: string): this {
-    this.#pieces.push(Buffer.from(text))
+    this.#text += text
     return this
   }
 
   bytes(bytes: Uint8Array): this {
-    this.#pieces.push(bytes)
+    this.#pieces.push(Buffer.from(this.#text), bytes)
+    this.#text = ''
     return this
   }
 
   done(pretty: boolean): Uint8Array | string {
+    this.#pieces.push(Buffer.from(this.#text))
+    this.#text = ''
     const bytes = Buffer.concat(this.#pieces)
     if (!pretty) return bytes
     // The reviver keeps the text of numbers, so that 1.10 stays 1.10 in an indented reply too.

@@ -13,12 +13,17 @@ import { hiddenBy } from './grants.ts'
 import type { GuardContext, Lens } from './lens.ts'
 
 export function includer(store: StagedStore, eyes: Lens, context: GuardContext, reveal: (seen: Seen) => Seen): Pick<GuardedStore, 'requireIncludes' | 'included'> {
-  const pointed = async (from: readonly Seen[], { source, param, target }: Include, known: ReadonlyMap<string, Seen>): Promise<readonly Seen[]> => {
+  /** What the rows point at by any of these includes, in their order, read at once. */
+  const pointed = async (from: readonly Seen[], includes: readonly Include[], known: ReadonlyMap<string, Seen>): Promise<readonly Seen[]> => {
     const refs = new Map<string, Ref>()
-    for (const seen of from) {
-      if (source !== null && source !== seen.row.type) continue
-      for (const ref of referencesOf(seen, param === null ? referenceParams(seen.row.type) : [param], context.base)) {
-        if ((target === null || target === ref.type) && !known.has(refText(ref)) && eyes.has(ref.type, 'r')) refs.set(refText(ref), ref)
+    for (const { source, param, target } of includes) {
+      const texts = new Set<string>()
+      for (const seen of from) {
+        if (source !== null && source !== seen.row.type) continue
+        for (const ref of referencesOf(seen, param === null ? referenceParams(seen.row.type) : [param], texts, context.base)) {
+          const name = refText(ref)
+          if ((target === null || target === ref.type) && !known.has(name) && !refs.has(name) && eyes.has(ref.type, 'r')) refs.set(name, ref)
+        }
       }
     }
     const rows = refs.size === 0 ? [] : await store.read([...refs.values()])
@@ -56,16 +61,18 @@ export function includer(store: StagedStore, eyes: Lens, context: GuardContext, 
       let from = page
       for (let round = 0; from.length > 0; round++) {
         const fresh: Seen[] = []
-        for (const include of includes) {
-          if (round > 0 && !include.iterate) continue
-          const room = context.includedRecordsMax - included.length - fresh.length
-          const found = include.reverse ? await pointing(from, include, room + known.size) : await pointed(from, include, known)
+        const take = (found: readonly Seen[]): void => {
           for (const seen of found) {
             if (known.has(refText(seen.row))) continue
             known.set(refText(seen.row), seen)
             fresh.push(seen)
           }
           if (included.length + fresh.length > context.includedRecordsMax) throw tooMany(context)
+        }
+        const asked = includes.filter(({ iterate }) => round === 0 || iterate)
+        take(await pointed(from, asked.filter(({ reverse }) => !reverse), known))
+        for (const include of asked) {
+          if (include.reverse) take(await pointing(from, include, context.includedRecordsMax - included.length - fresh.length + known.size))
         }
         included.push(...fresh)
         from = fresh
@@ -101,10 +108,22 @@ function requireInclude(eyes: Lens, type: string, { reverse, source, param, targ
 
 const referenceParams = (type: string): readonly SearchParam[] => searchParams(type).filter(({ kind, expression }) => kind === 'reference' && expression !== '')
 
-/** As the caller sees the row: a reference that is hidden leads nowhere. */
-function referencesOf(seen: Seen, params: readonly SearchParam[], base: string): readonly Ref[] {
+/** As the caller sees the row: a reference that is hidden leads nowhere. `texts` were read before: rows of a page point at few others. */
+function referencesOf(seen: Seen, params: readonly SearchParam[], texts: Set<string>, base: string): readonly Ref[] {
   const resource = seen.resource()
-  return params.flatMap((param) => values(param, resource)).map((typed) => localTarget(typed, base)).filter((ref) => ref !== null)
+  const refs: Ref[] = []
+  for (const param of params) {
+    for (const typed of values(param, resource)) {
+      const { reference } = typed.value as { readonly reference?: unknown }
+      if (typed.type === 'Reference' && typeof reference === 'string') {
+        if (texts.has(reference)) continue
+        texts.add(reference)
+      }
+      const ref = localTarget(typed, base)
+      if (ref !== null) refs.push(ref)
+    }
+  }
+  return refs
 }
 
 function byType(rows: readonly Seen[]): ReadonlyMap<string, readonly Ref[]> {

@@ -45,7 +45,8 @@ export function lens(policy: Policy, context: GuardContext) {
     if (mask === null) return { row, masked: false, json: () => row.json, resource: () => row.resource() }
     let shown: Resource | null = null
     const resource = (): Resource => (shown ??= mask.apply(row.resource()))
-    return { row, masked: true, json: () => Buffer.from(JSON.stringify(resource())), resource }
+    let bytes: Uint8Array | null = null
+    return { row, masked: true, json: () => (bytes ??= Buffer.from(JSON.stringify(resource()))), resource }
   }
   /** The row as a right shows it; undefined where no grant of the right has it. */
   const look = (row: Row, right: Right): Seen | undefined => {

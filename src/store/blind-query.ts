@@ -1,6 +1,7 @@
-import { patientLevelTerms, patientTerm, placesOf, populationTerm } from '../crypto/blind-index.ts'
+import { patientTerm, placesOf, populationTerm } from '../crypto/blind-index.ts'
 import type { DataKey, KeyRing } from '../crypto/keys.ts'
 import type { Plan, TermAsk } from '../search/query.ts'
+import { patientTerms } from './patient-terms.ts'
 import type { FindAsk, Term, TermQuery } from './ports.ts'
 
 interface BlindOptions {
@@ -51,13 +52,12 @@ async function conjunctTerms(options: BlindOptions, type: string, conjunct: read
   const { ring, termsMax } = options
   if (conjunct[0]?.level !== 'patient') return conjunct.map((ask) => populationTerm(ring, type, ask))
   if (patients === null || patients.length * conjunct.length * 16 > termsMax) return null
-  const terms: Term[] = []
+  const sets: (readonly Term[])[] = []
   for (const patient of patients) {
     const key: DataKey | undefined = await ring.patientKey(patient)
-    if (key === undefined) continue
-    for (const ask of conjunct) terms.push(...patientLevelTerms(ring, key, type, ask))
+    if (key !== undefined) sets.push(patientTerms(ring, key, type, conjunct))
   }
-  return terms
+  return sets.length === 1 ? sets[0]! : sets.flat()
 }
 
 /** Terms of a panel keep their array identity while the caller's array does, so that the adapter's set cache works. */

@@ -12,7 +12,7 @@ import { parseCriteria } from '../../search/parse.ts'
 import { and, type Filter, or } from '../../search/query.ts'
 import { parseReference } from '../../search/references.ts'
 import { dateRange } from '../../search/types/date-text.ts'
-import type { Position, Seen } from '../../store/ports.ts'
+import type { Position, Row, Seen } from '../../store/ports.ts'
 import { type Exchange, openPosition, pageToken } from '../exchange.ts'
 import { searchset } from '../searchset.ts'
 import type { Arguments, OperationCall, OperationDefinition, OperationParameter } from './operation.ts'
@@ -145,27 +145,43 @@ function ofEncounter(id: string, { site }: Exchange): Keep {
   }
 }
 
-const REFERENCE = '"reference":"'
-
-/** References in what is shown, found in the bytes: a quote within a string is escaped, so the pattern is nowhere but where it says. */
+/** References in what is shown. */
 function referencesOf(rows: readonly Seen[], base: string): readonly Ref[] {
   const texts = new Set<string>()
-  for (const seen of rows) {
-    const json = seen.json()
-    // References are ASCII where they are ours; a string of one byte a character is searched faster than a buffer.
-    const text = Buffer.from(json.buffer, json.byteOffset, json.byteLength).toString('latin1')
-    for (let at = text.indexOf(REFERENCE); at >= 0;) {
-      const start = at + REFERENCE.length
-      const end = text.indexOf('"', start)
-      texts.add(text.slice(start, end))
-      at = text.indexOf(REFERENCE, end)
-    }
-  }
+  for (const seen of rows) for (const text of textsOf(seen)) texts.add(text)
   const own = new Set(rows.map(({ row }) => refText(row)))
   const refs = new Map<string, Ref>()
   for (const text of texts) {
+    // Most are to rows that are shown, and written as such.
+    if (own.has(text)) continue
     const parsed = parseReference(text, base)
     if (parsed !== null && 'type' in parsed && !own.has(refText(parsed))) refs.set(refText(parsed), { type: parsed.type, id: parsed.id })
   }
   return [...refs.values()]
+}
+
+/** What a mask left of a row is its caller's alone and is looked through each time. */
+function textsOf(seen: Seen): readonly string[] {
+  if (seen.masked) return referenceTexts(seen.json())
+  let texts = textsOfRows.get(seen.row)
+  if (texts === undefined) textsOfRows.set(seen.row, (texts = referenceTexts(seen.row.json)))
+  return texts
+}
+
+const textsOfRows = new WeakMap<Row, readonly string[]>()
+
+const REFERENCE = Buffer.from('"reference":"')
+const QUOTE = 0x22
+
+/** Found in the bytes: a quote within a string is escaped, so the pattern is nowhere but where it says. References are ASCII where they are ours. */
+function referenceTexts(json: Uint8Array): readonly string[] {
+  const bytes = Buffer.from(json.buffer, json.byteOffset, json.byteLength)
+  const texts = new Set<string>()
+  for (let at = bytes.indexOf(REFERENCE); at >= 0;) {
+    const start = at + REFERENCE.length
+    const end = bytes.indexOf(QUOTE, start)
+    texts.add(bytes.toString('latin1', start, end))
+    at = bytes.indexOf(REFERENCE, end)
+  }
+  return [...texts]
 }
