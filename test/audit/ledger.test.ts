@@ -177,7 +177,7 @@ describe('when the store takes nothing', () => {
     const append: LedgerStore['append'] = (log, entries) => (hangs
       ? new Promise<void>((resolve, reject) => { late ??= () => bench.store.append(log, entries).then(resolve, reject) })
       : bench.store.append(log, entries))
-    const ledger = await bench.ledger({ store: Object.assign(Object.create(bench.store) as LedgerStore, { append }), spoolDir: bench.dir, appendMsMax: 20 })
+    const ledger = await bench.ledger({ store: Object.assign(Object.create(bench.store) as LedgerStore, { append }), spoolDir: bench.dir, appendMsMax: 1_000 })
     hangs = true
     await ledger.append(read('a'))
     bench.clock.ms += 5000
