@@ -2,7 +2,7 @@ import { fault } from '../model/errors.ts'
 import type { Resource } from '../model/resource.ts'
 import { dateTerms } from './index-dates.ts'
 import { level, type Level, targetLevel, termCodes } from './index-levels.ts'
-import { searchParams, type TypedValue, values } from './parameters.ts'
+import { definitionsCache, searchParams, type TypedValue, values } from './parameters.ts'
 import type { SearchParam, TermAsk } from './query.ts'
 import { hull, rangeOf } from './types/date.ts'
 import type { Kind, TermText } from './types/kind.ts'
@@ -12,8 +12,10 @@ import { kindOf } from './types/special.ts'
 /** Terms of one record, its visibility terms not counted; the ports take 1,024 in all. */
 const TERMS_MAX = 900
 
-/** More references than this of one parameter: none is indexed, and every query on the parameter asks for the mark too. */
-const REFERENCES_MAX = 64
+/**
+ * More references than this of one parameter, or terms of a package's: none is indexed, and every query on the parameter asks for the mark too.
+ */
+const CROWD_MAX = 64
 
 /**
  * The index terms of a resource, distinct: what `plan` asks for on the other side (a query's conjunct meets the terms of every
@@ -33,7 +35,7 @@ export function termAsks(resource: Resource, options: { readonly base: string; r
 
 interface Indexed { readonly param: SearchParam; readonly kind: Kind; readonly level: Exclude<Level, 'none'> }
 
-const byType = new Map<string, readonly Indexed[]>()
+const byType = definitionsCache<readonly Indexed[]>()
 
 /** The parameters of a type that have terms of their own. */
 function indexedOf(type: string): readonly Indexed[] {
@@ -59,21 +61,26 @@ function addTerms(asks: TermAsk[], { param, kind, level: own }: Indexed, found: 
   const first = asks.length
   const { code } = param
   const isReference = param.kind === 'reference'
+  let isCrowded = isReference && found.length > CROWD_MAX
   const add = ({ text, target }: TermText): void => {
     const at = isReference ? targetLevel(param.type, code, target ?? null) : own
     if (at === 'none') return
     for (let i = first; i < asks.length; i++) if (asks[i]!.value === text && asks[i]!.level === at) return
+    // A package must not keep a record out that R4 alone would take: its parameters come last, and give way.
+    if (param.packaged && (isCrowded || asks.length - first >= CROWD_MAX || asks.length >= TERMS_MAX)) {
+      isCrowded = true
+      return
+    }
     // Inside the loop, so that a record of very many values costs no more than one that is just too large.
     if (asks.length >= TERMS_MAX) {
       throw fault(422, 'too-long', `More than ${TERMS_MAX} values to index, the last of them read by the search parameter ${code}`)
     }
     asks.push({ level: at, code, value: text })
   }
-  if (isReference && found.length > REFERENCES_MAX) {
-    // A reference's level is its target's: the mark stands under each level that a query may ask at.
-    const levels = new Set<Level>([own, targetLevel(param.type, code, 'Practitioner')])
-    for (const at of levels) if (at !== 'none') asks.push({ level: at, code, value: CROWDED })
-    return
-  }
-  for (const typed of found) for (const term of kind.terms(typed, { base })) add(term)
+  if (!isCrowded) for (const typed of found) for (const term of kind.terms(typed, { base })) add(term)
+  if (!isCrowded) return
+  asks.length = first
+  // A reference's level is its target's: the mark stands under each level that a query may ask at.
+  const levels = new Set<Level>(isReference ? [own, targetLevel(param.type, code, 'Practitioner')] : [own])
+  for (const at of levels) if (at !== 'none') asks.push({ level: at, code, value: CROWDED })
 }

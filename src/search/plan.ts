@@ -1,7 +1,7 @@
 import { dateAsks } from './index-dates.ts'
 import { level, namesCompartment, targetLevel, termCodes } from './index-levels.ts'
 import { type Asks, type Clause, EMPTY, FREE, intersect, type Part, unindexed, unite } from './plan-parts.ts'
-import { codesOf, type DateRange, type Filter, type ParamValue, type Plan, type TermAsk } from './query.ts'
+import { codesOf, type DateRange, type Filter, type ParamValue, type Plan, type SearchParam, type TermAsk } from './query.ts'
 import { leadingParam } from './types/composite.ts'
 import { hull, needed } from './types/date.ts'
 import { formOf } from './types/kind.ts'
@@ -13,6 +13,8 @@ export interface PlanOptions {
   readonly base: string
   /** Keyed terms that one conjunct may need; one that needs more is not asked but confirmed. A patient-level ask needs 16. */
   readonly termsMax: number
+  /** Codes of packages' parameters on the type whose terms every record carries; absent: none. */
+  readonly packaged?: ReadonlySet<string>
 }
 
 /** Keyed terms that one patient-level ask becomes under one patient's key. */
@@ -77,7 +79,7 @@ function clausePart(clause: Clause, scope: Scope): Part {
 function termsPart({ param, modifier, values }: Clause, scope: Scope, name: string): Part {
   const kind = kindOf(param)
   const form = kind === null ? undefined : formOf(kind, modifier)
-  if (form === undefined || form.negated) return unindexed([name])
+  if (form === undefined || form.negated || !isIndexed(param, scope)) return unindexed([name])
   const asks: TermAsk[] = []
   const codes = termCodes(scope.type, param.code)
   let at: TermAsk['level'] | null = null
@@ -93,10 +95,13 @@ function termsPart({ param, modifier, values }: Clause, scope: Scope, name: stri
     }
   }
   if (at === null) return unindexed([name])
-  if (param.kind === 'reference') for (const code of codes) asks.push({ level: at, code, value: CROWDED })
+  if (param.kind === 'reference' || param.packaged) for (const code of codes) asks.push({ level: at, code, value: CROWDED })
   if (cost(asks) > scope.termsMax) return unindexed([name])
   return { ...FREE, conjuncts: [asks] }
 }
+
+/** What lacks the terms of a package's parameter would be missed by them. */
+const isIndexed = ({ packaged, code }: SearchParam, scope: Scope): boolean => !packaged || scope.packaged?.has(code) === true
 
 const cost = (asks: Asks): number => (asks[0]?.level === 'patient' ? asks.length * HOMOPHONES : asks.length)
 
@@ -121,7 +126,7 @@ function datePart(clauses: readonly Clause[], scope: Scope): Part {
   const together = clauses.reduce<DateRange>((range, clause) => overlap(range, neededBy(clause)), EVER)
   if (code === '_lastUpdated') return { ...FREE, updated: updatedOf(together), unindexed: together === EVER ? [code] : [] }
   const at = level(scope.type, code)
-  if (at === 'none') return unindexed([code])
+  if (at === 'none' || !isIndexed(clauses[0]!.param, scope)) return unindexed([code])
   for (const asked of [[together], ...clauses.map((clause) => clause.values.map((value) => needed(value) ?? EVER))]) {
     const texts = new Set<string>()
     const usable = asked.every((range) => {

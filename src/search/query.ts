@@ -12,7 +12,7 @@ export interface SearchParam {
   readonly expression: string
   /** Reference targets, for kind reference. */
   readonly target: readonly string[]
-  /** Of a package: rows that were stored before it came have no terms of it, so it is confirmed after opening. */
+  /** Of a package: rows that were stored before it came have no terms of it until a reindex has given them. */
   readonly packaged?: true
 }
 

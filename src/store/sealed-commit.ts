@@ -1,23 +1,24 @@
 /** The write side of the sealed store: resources become sealed records with keyed terms, in one commit with their ledger entry. */
 import { createHash } from 'node:crypto'
-import { anyTypeTerm, packTerms, patientLevelTerm, patientTerm, placeOf, populationTerm } from '../crypto/blind-index.ts'
+import { placeOf } from '../crypto/blind-index.ts'
 import { seal } from '../crypto/envelope.ts'
 import type { DataKey, KeyRing } from '../crypto/keys.ts'
 import { fault } from '../model/errors.ts'
 import { type Bytes, type Ref, refText, type Resource } from '../model/resource.ts'
 import { compartmentPatients, derivedTargets } from '../search/compartment.ts'
-import { termAsks } from '../search/extract.ts'
 import { derivedFrom } from './derived.ts'
-import { type DocumentPut, type Put, type ResourceCommit, type ResourceStore, type ResourceWrite, type Row, StoreTooCostly, type Term, type Written } from './ports.ts'
+import type { IndexState } from './index-state.ts'
+import { type DocumentPut, type Put, type ResourceCommit, type ResourceStore, type ResourceWrite, type Row, StoreTooCostly, type Written } from './ports.ts'
+import { recordTerms } from './record-terms.ts'
 import type { SealedStoreOptions } from './sealed-options.ts'
 
 type Read = (refs: readonly Ref[]) => Promise<readonly (Row | undefined)[]>
 
-export function sealedCommit(options: SealedStoreOptions, store: () => ResourceStore): Pick<ResourceStore, 'patientsOf' | 'commit'> {
+export function sealedCommit(options: SealedStoreOptions, index: IndexState, store: () => ResourceStore): Pick<ResourceStore, 'patientsOf' | 'commit'> {
   const read: Read = (refs) => store().read(refs)
   return {
     patientsOf: (resource, staged) => patientsOf(options.base, read, resource, staged),
-    commit: (commit) => commitResources(options, store(), commit)
+    commit: (commit) => commitResources(options, index, store(), commit)
   }
 }
 
@@ -37,11 +38,13 @@ async function patientsOf(base: string, read: Read, resource: Resource, staged: 
   return [...patients].sort()
 }
 
-async function commitResources(options: SealedStoreOptions, store: ResourceStore, commit: ResourceCommit): ReturnType<ResourceStore['commit']> {
+async function commitResources(options: SealedStoreOptions, index: IndexState, store: ResourceStore, commit: ResourceCommit): ReturnType<ResourceStore['commit']> {
   const { records, ring, random } = options
   await ring.refresh()
   // Taken before the first key is used: another request may learn of an erasure while this one seals.
   const generation = ring.generation()
+  const promised = index.promise(generation.version)
+  if (promised instanceof Promise) await promised
   const staged = new Map<string, readonly string[]>()
   for (const write of commit.writes) staged.set(refText(write.ref), compartmentPatients(write.resource, options.base))
   const lookup = (ref: Ref): readonly string[] | undefined => staged.get(refText(ref))
@@ -139,19 +142,12 @@ function recordSealer(options: SealedStoreOptions) {
     const keys = new Map<string, DataKey>()
     for (const patient of patients) keys.set(patient, await keyOf(patient))
     const dataKey = patients.length === 1 ? keys.get(patients[0]!)! : await ring.classKey(patients.length === 0 ? 'shared' : 'several')
-    const visibility = patients.flatMap((patient) => [patientTerm(ring, type, patient), anyTypeTerm(ring, patient)])
-    const terms: Term[] = [...visibility]
-    if (!place.deleted) {
-      for (const ask of termAsks(resource, { base, patients })) {
-        if (ask.level === 'population') terms.push(populationTerm(ring, type, ask))
-        else for (const patientKey of keys.values()) terms.push(patientLevelTerm(ring, patientKey, type, ask, key))
-      }
-    }
+    const { terms, trail } = recordTerms({ ring, base }, { resource, patients, keys: keys.values(), key, deleted: place.deleted })
     const header = { type, id, version: place.version, updated: place.updated, deleted: place.deleted, patients, labels: labelsOf(resource), references: [] }
     return {
       key, type, expect: place.version - 1, updated: place.updated, deleted: place.deleted,
       c: placeOf(ring, patients, key),
-      terms: packTerms(terms), trail: packTerms(visibility), sealed: seal({ header, body: place.body, key: dataKey, recordKey: key, tenant })
+      terms, trail, sealed: seal({ header, body: place.body, key: dataKey, recordKey: key, tenant })
     }
   }
   return {
