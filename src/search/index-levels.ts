@@ -91,10 +91,9 @@ function entry(type: string, code: string): Entry {
 function makeEntry(param: SearchParam): Entry {
   const { type, code } = param
   const compartment = param.kind === 'reference' && isWithinCompartment(param)
-  // What a package calls `email` need not lie within R4's `telecom`, nor what R4 calls so within what a package calls `telecom`.
+  // What a package calls `email` need not lie within R4's `telecom`.
   if (param.packaged) return { level: isFewOrFree(param) ? 'none' : levelOf(param), codes: [code], compartment }
-  const isOfR4 = (each: string): boolean => searchParam(type, each)?.packaged === undefined && searchParam(type, each) !== undefined
-  const wider = (WIDER[`${type}.${code}`] ?? WIDER[code] ?? []).filter(isOfR4)
+  const wider = (WIDER[`${type}.${code}`] ?? WIDER[code] ?? []).filter((each) => searchParam(type, each) !== undefined)
   const codes = wider.length > 0 ? wider : [code]
   return { level: levelOf(searchParam(type, codes[0]!)!), codes, compartment }
 }

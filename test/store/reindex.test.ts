@@ -149,6 +149,22 @@ describe('reindex', () => {
     expect([one!.ids, none!.ids, one!.text.includes('only confirmed')]).toEqual([['many', 'more'], ['w1', 'w2'], false])
   })
 
+  test('a type with a record that the index cannot take stays confirmed, the others are served; the record may go', async () => {
+    const performer = Array.from({ length: 100 }, (_, at) => ({ reference: `Patient/x${at}` }))
+    await as([], async () => { await server.put({ ...wanted('crowd'), performer }) })
+    const served = [false, false, false, false, false, false, true]
+    const found = [...Array<readonly string[]>(5).fill(['crowd', 'w1', 'w2']), ['w1', 'w2'], ['n1']]
+    const cut = reindex([guide()], async (batch) => { if (batch === 'end') throw new Error('cut off') })
+    await expect(cut).rejects.toThrow('cut off')
+    expect(await reindex()).toEqual({ records: 0, parameters: 1, resumed: true, unfit: ['Observation'] })
+    expect([await ids(), await isServed()]).toEqual([found, served])
+    // Written anew it is refused as too large, and nothing is promised that is not kept.
+    expect((await server.ask(token, 'PUT', 'Observation/crowd', { body: { ...wanted('crowd'), performer } })).status).toBe(413)
+    await server.ask(token, 'DELETE', 'Observation/crowd')
+    expect((await reindex()).unfit).toEqual([])
+    expect([await ids(), (await isServed()).every(Boolean)]).toEqual([right('w1', 'w2'), true])
+  })
+
   test('a process that was started before the package gives up the promise before its first write', async () => {
     await reindex()
     const old = await openBeside(server.running.system.config, [])
