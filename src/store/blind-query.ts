@@ -54,8 +54,9 @@ async function conjunctTerms(options: BlindOptions, type: string, conjunct: read
   const terms: Term[] = []
   for (const patient of patients) {
     const key: DataKey | undefined = await ring.patientKey(patient)
-    if (key === undefined) continue
-    for (const ask of conjunct) terms.push(...patientLevelTerms(ring, key, type, ask))
+    // What an erasure left of several patients names the erased one still, under no key.
+    if (key === undefined) terms.push(patientTerm(ring, type, patient))
+    else for (const ask of conjunct) terms.push(...patientLevelTerms(ring, key, type, ask))
   }
   return terms
 }

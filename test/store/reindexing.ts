@@ -41,15 +41,15 @@ export async function openBeside(config: Config, packages: readonly Buffer[], sl
   return as(packages, (known) => openSystem({ config, slot, packages: known }))
 }
 
-/** Of a system's store from now on: three records a page, and `before` is told of each commit that carries terms, and of the end of the scan. Undone by what it returns. */
-export function watched({ records }: System, before: (batch: number | 'end') => Promise<void> = async () => undefined): () => void {
+/** Of a system's store from now on: so few records a page, and `before` is told of each commit that carries terms, and of the end of the scan. Undone by what it returns. */
+export function watched({ records }: System, before: (batch: number | 'end') => Promise<void> = async () => undefined, page = 3): () => void {
   const { scan, commit } = records
   let batch = 0
   const watching: Pick<RecordStore, 'scan' | 'commit'> = {
     async scan(after, limit) {
-      const page = await scan.call(records, after, Math.min(3, limit))
-      if (page.length === 0) await before('end')
-      return page
+      const found = await scan.call(records, after, Math.min(page, limit))
+      if (found.length === 0) await before('end')
+      return found
     },
     async commit(each) {
       if ((each.terms ?? []).length > 0) await before(++batch)
