@@ -95,7 +95,8 @@ function termsPart({ param, modifier, values }: Clause, scope: Scope, name: stri
     }
   }
   if (at === null) return unindexed([name])
-  if (param.kind === 'reference' || param.packaged) for (const code of codes) asks.push({ level: at, code, value: CROWDED })
+  if (param.packaged) asks.push(markOf(param))
+  else if (param.kind === 'reference') for (const code of codes) asks.push({ level: at, code, value: CROWDED })
   if (cost(asks) > scope.termsMax) return unindexed([name])
   return { ...FREE, conjuncts: [asks] }
 }
@@ -103,7 +104,10 @@ function termsPart({ param, modifier, values }: Clause, scope: Scope, name: stri
 /** What lacks the terms of a package's parameter would be missed by them. */
 const isIndexed = ({ packaged, code }: SearchParam, scope: Scope): boolean => !packaged || scope.packaged?.has(code) === true
 
-const cost = (asks: Asks): number => (asks[0]?.level === 'patient' ? asks.length * HOMOPHONES : asks.length)
+/** Stands for all terms of a package's parameter on a record that has too many of them, whoever its patients are. */
+const markOf = ({ code }: SearchParam): TermAsk => ({ level: 'population', code, value: CROWDED })
+
+const cost = (asks: Asks): number => asks.reduce((sum, { level: at }) => sum + (at === 'patient' ? HOMOPHONES : 1), 0)
 
 /** `system|` matches no id, so such a value adds none. */
 function idPart(values: readonly ParamValue[]): Part {
@@ -134,7 +138,8 @@ function datePart(clauses: readonly Clause[], scope: Scope): Part {
       for (const text of found ?? []) texts.add(text)
       return found !== null
     })
-    const asks = [...texts].flatMap((value) => termCodes(scope.type, code).map((each) => ({ level: at, code: each, value })))
+    const asks: TermAsk[] = [...texts].flatMap((value) => termCodes(scope.type, code).map((each) => ({ level: at, code: each, value })))
+    if (asks.length > 0 && clauses[0]!.param.packaged) asks.push(markOf(clauses[0]!.param))
     if (usable && asks.length > 0 && cost(asks) <= scope.termsMax) return { ...FREE, conjuncts: [asks] }
   }
   return unindexed([code])

@@ -1,4 +1,4 @@
-import { patientLevelTerms, patientTerm, placesOf, populationTerm } from '../crypto/blind-index.ts'
+import { HOMOPHONES, patientLevelTerms, patientTerm, placesOf, populationTerm } from '../crypto/blind-index.ts'
 import type { DataKey, KeyRing } from '../crypto/keys.ts'
 import type { Plan, TermAsk } from '../search/query.ts'
 import type { FindAsk, Term, TermQuery } from './ports.ts'
@@ -24,7 +24,7 @@ export async function blindQuery(options: BlindOptions, ask: FindAsk, planned: P
     if (terms === null || terms.length > termsMax) continue
     if (terms.length === 0) return null
     allOf.push(terms)
-    named ||= conjunct[0]?.level === 'patient'
+    named ||= conjunct.every(({ level }) => level === 'patient')
   }
   if (!named) allOf.unshift(panelTerms(ring, ask.type, patients!))
   // The adapter takes a bounded number of sets; the smallest say most, and whatever is left out is confirmed after opening.
@@ -49,14 +49,15 @@ function anchor({ reach }: FindAsk, { patients }: Plan): Anchor {
 
 async function conjunctTerms(options: BlindOptions, type: string, conjunct: readonly TermAsk[], patients: readonly string[] | null): Promise<readonly Term[] | null> {
   const { ring, termsMax } = options
-  if (conjunct[0]?.level !== 'patient') return conjunct.map((ask) => populationTerm(ring, type, ask))
-  if (patients === null || patients.length * conjunct.length * 16 > termsMax) return null
-  const terms: Term[] = []
+  const terms: Term[] = conjunct.filter(({ level }) => level !== 'patient').map((ask) => populationTerm(ring, type, ask))
+  const own = conjunct.filter(({ level }) => level === 'patient')
+  if (own.length === 0) return terms
+  if (patients === null || patients.length * own.length * HOMOPHONES + terms.length > termsMax) return null
   for (const patient of patients) {
     const key: DataKey | undefined = await ring.patientKey(patient)
     // What an erasure left of several patients names the erased one still, under no key.
     if (key === undefined) terms.push(patientTerm(ring, type, patient))
-    else for (const ask of conjunct) terms.push(...patientLevelTerms(ring, key, type, ask))
+    else for (const ask of own) terms.push(...patientLevelTerms(ring, key, type, ask))
   }
   return terms
 }

@@ -69,18 +69,31 @@ describe('the terms of a package’s parameter', () => {
     }
     const both = planned('Observation', 'patient=1&xway=a&xwhen=2025-01', new Set(['xway', 'xwhen']))
     expect(both.unindexed).toEqual([])
-    expect(both.conjuncts.map((asks) => asks.map(({ code, value }) => `${code} ${value}`)).sort()).toEqual([['xway t:a', 'xway r:*'], ['xwhen d:2025-01', 'xwhen d:*']].sort())
+    expect(both.conjuncts.map((asks) => asks.map(({ code, value }) => `${code} ${value}`)).sort()).toEqual([['xway t:a', 'xway r:*'], ['xwhen d:2025-01', 'xwhen d:*', 'xwhen r:*']].sort())
   })
 
   test('give way to the mark past 64, so that a package keeps no record out', () => {
     use([...WAY], ['Observation', 'xwords', 'string', 'Observation.method.coding.code'])
     expect(terms(observation(64)).filter((text) => text.includes('xway')).length).toBe(64)
-    expect(terms(observation(65))).toEqual(['patient xway r:*', 'patient xwords r:*'])
+    expect(terms(observation(65))).toEqual(['population xway r:*', 'population xwords r:*'])
     const beside = (components: number): object => ({ ...observation(20), component: Array.from({ length: components }, (_, at) => ({ code: { coding: [{ code: `k${at}` }] } })) })
-    expect(terms(beside(800)).length).toBe(20 + 40)
-    expect(terms(beside(870))).toEqual(['patient xway r:*', 'patient xwords r:*'])
+    expect(terms(beside(870)).length).toBe(20 + 40)
     // What R4 alone has too much of is refused as ever.
     expect(() => terms(beside(890))).toThrow('More than 900 values')
+  })
+
+  test('give way where a record has many patients, dates too: R4’s terms and one for each parameter', () => {
+    use([...WAY], ['Observation', 'xwhen', 'date', 'Observation.issued'])
+    const row = { ...observation(9), issued: '2025-01-01T00:00:00Z' } as unknown as Resource
+    const of = (patients: number) => termAsks(row, { base: BASE, patients: Array.from({ length: patients }, (_, at) => String(at)) })
+    const added = (patients: number) => of(patients).filter(({ code }) => code.startsWith('x')).map(({ level: at, code, value }) => `${at} ${code} ${value}`)
+    expect(added(40).length).toBe(10)
+    expect(added(60)).toEqual(['population xway r:*', 'patient xwhen d:2025-01'])
+    expect(added(90)).toEqual(['population xway r:*', 'population xwhen r:*'])
+    usePackaged([])
+    const plain = of(90).length
+    use([...WAY], ['Observation', 'xwhen', 'date', 'Observation.issued'])
+    expect(of(90).length).toBe(plain + 2)
   })
 
   test('change with whatever they follow from, and come and go with the package', () => {
