@@ -55,6 +55,8 @@ test('a server that is older than the package makes no answer wrong; after its r
   expect((await wardkeep(place, 'package', 'add', file)).code).toBe(0)
   const fresh = await start()
   expect(await scans(fresh)).toEqual([expected.sort(), false])
+  const elsewhere = await wardkeep({ ...place, env: { ...place.env, BASE_URL: 'http://127.0.0.1:1' } }, 'reindex')
+  expect([elsewhere.code, elsewhere.out]).toEqual([78, 'wardkeep: BASE_URL is not that of the servers of this store: run reindex with their settings\n'])
   const first = await wardkeep(place, 'reindex')
   expect([first.code, first.out]).toEqual([0, expect.stringContaining(`reindexed: ${ROWS + 1} records; 6 search parameters of packages have an index`)])
   expect(await scans(fresh)).toEqual([expected, true])

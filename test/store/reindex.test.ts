@@ -237,6 +237,7 @@ describe('reindex', () => {
       expect(await found(server, token, path)).toMatchObject({ ids: [], opened: 6 })
       await server.put(row('by-category', { category: [{ coding: [{ code: 'scan' }] }] }))
       expect(await found(server, token, path)).toMatchObject({ ids: ['by-category'], opened: 7 })
+      expect((await isServed()).map((yes, at) => yes || SEARCHES[at]!.includes('way='))).toEqual(served(true))
       await reindex([changed])
       expect(await found(server, token, path)).toMatchObject({ ids: ['by-category'], opened: 1 })
     })
