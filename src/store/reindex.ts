@@ -3,16 +3,11 @@
  * How far it came is written down with each batch: after an interruption it goes on there.
  */
 import { createHash } from 'node:crypto'
-import { open } from '../crypto/envelope.ts'
-import type { DataKey } from '../crypto/keys.ts'
-import { FhirError } from '../model/errors.ts'
-import type { Resource } from '../model/resource.ts'
 import { allTermsText } from '../search/index-levels.ts'
-import { BOUNDS } from './bounds.ts'
 import { baseDigest, type Building, indexDocument, type IndexContent, ownDefinitions } from './index-state.ts'
-import { type Committed, type Key, type Stored, StoreUnavailable, TERM_BYTES, type Terms, type TermsPut } from './ports.ts'
-import { recordTerms } from './record-terms.ts'
+import { type Committed, type Key, type Stored, StoreUnavailable } from './ports.ts'
 import type { SealedStoreOptions } from './sealed-options.ts'
+import { storedTerms } from './stored-terms.ts'
 
 export interface ReindexOptions extends SealedStoreOptions {
   /** Of this program: another one may make other terms of the same definitions. */
@@ -54,14 +49,14 @@ export async function reindex(options: ReindexOptions): Promise<Reindexed> {
     if (last === undefined) break
     const { version, content } = await document.read()
     requireOwn(content, building)
-    const batch = await termsOf(options, page)
+    const batch = await storedTerms(options, page, (patient) => ring.patientKey(patient))
     const struck = own.filter(({ type, definition }) => batch.unfit.has(type) && building.definitions.includes(definition)).map(({ definition }) => definition)
     const next: Building = {
       ...building, through: Buffer.from(last.key).toString('hex'),
       definitions: building.definitions.filter((each) => !struck.includes(each)), unfit: [...building.unfit, ...struck]
     }
     const result: Committed = await records.commit({
-      id: random(16), expect: [], expectDocuments: [ring.generation()], puts: [], rewrites: [], terms: batch.puts, erase: [],
+      id: random(16), expect: [], expectDocuments: [ring.generation(), ...batch.expectDocuments], puts: [], rewrites: [], terms: batch.puts, erase: [],
       documents: [document.put(version, { ...content, building: next })], outbox: []
     })
     if (result.kind === 'done') {
@@ -112,39 +107,6 @@ function withinBytes(page: readonly Stored[]): readonly Stored[] {
   let bytes = 0
   const end = page.findIndex(({ sealed }, at) => (bytes += sealed.length) > BYTES_AT_ONCE && at > 0)
   return end < 0 ? page : page.slice(0, end)
-}
-
-/** The terms of a page of records. Deleted ones have none but their trail, and erased ones none at all. */
-async function termsOf(options: ReindexOptions, page: readonly Stored[]): Promise<{ readonly puts: readonly TermsPut[]; readonly unfit: ReadonlySet<string> }> {
-  const puts: TermsPut[] = []
-  const unfit = new Set<string>()
-  for (const { key, type, version, sealed, deleted } of page) {
-    if (deleted) continue
-    const opened = await open({ sealed, recordKey: key, type, version, tenant: options.tenant, ring: options.ring })
-    if (opened === undefined) continue
-    const keys: DataKey[] = []
-    // Of an erased patient there is no key, and none is made: what others' records still say of them is found by those others.
-    for (const patient of opened.header.patients) {
-      const patientKey = await options.ring.patientKey(patient)
-      if (patientKey !== undefined) keys.push(patientKey)
-    }
-    const resource = options.parse(opened.body) as Resource
-    const terms = fitting(() => recordTerms(options, { resource, patients: opened.header.patients, keys, key, deleted }).terms)
-    if (terms === null) unfit.add(type)
-    else puts.push({ key, version, sealed, terms })
-  }
-  return { puts, unfit }
-}
-
-/** Null: more than the index takes. */
-function fitting(make: () => Terms): Terms | null {
-  try {
-    const terms = make()
-    return terms.length > BOUNDS.recordTerms * TERM_BYTES ? null : terms
-  } catch (error) {
-    if (error instanceof FhirError) return null
-    throw error
-  }
 }
 
 const isSame = (left: readonly string[], right: readonly string[]): boolean => left.length === right.length && left.every((each) => right.includes(each))

@@ -10,6 +10,7 @@ import { derivedFrom } from './derived.ts'
 import type { IndexState } from './index-state.ts'
 import { type DocumentPut, type Put, type ResourceCommit, type ResourceStore, type ResourceWrite, type Row, StoreTooCostly, type Written } from './ports.ts'
 import { recordTerms } from './record-terms.ts'
+import { termsUnderNewKeys } from './stored-terms.ts'
 import type { SealedStoreOptions } from './sealed-options.ts'
 
 type Read = (refs: readonly Ref[]) => Promise<readonly (Row | undefined)[]>
@@ -76,11 +77,12 @@ async function commitResources(options: SealedStoreOptions, index: IndexState, s
     // The ledger knows each record by its last sealed bytes, so bytes that change under the same version are named too.
     written.push({ ref: { type: row.type, id: row.id }, version: row.version, deleted: row.deleted, patients, key: put.key, hash: sha256(put.sealed) })
   }
+  const left = await termsUnderNewKeys(options, sealer.freshKeys(), [...puts, ...rewrites].map(({ key }) => key))
   const outbox = [await commit.audit(written)]
   const expect = commit.expect.map(({ ref, version }) => ({ key: ring.recordKey(ref.type, ref.id), version }))
   const locks: DocumentPut[] = commit.locks.map(({ criteria, version }) => ({ name: ring.documentName('lock', criteria), expect: version, expires: null, sealed: random(1) }))
   const result = await costly(records.commit({
-    id: random(16), expect, expectDocuments: [generation, ...bonds.relied(commit.follows)], puts, rewrites, erase: [],
+    id: random(16), expect, expectDocuments: [generation, ...left.expectDocuments, ...bonds.relied(commit.follows)], puts, rewrites, terms: left.puts, erase: [],
     documents: [...locks, ...bonds.told(commit.follows, derived.rows.map(({ row }) => row)), ...sealer.keyDocuments()], outbox
   }))
   if (result.kind === 'conflict') {
@@ -158,6 +160,7 @@ function recordSealer(options: SealedStoreOptions) {
       const put = await sealWith(row.resource(), patients, { version: row.version, updated: row.updated, deleted: row.deleted, body: row.json })
       return { ...put, expect: row.version }
     },
+    freshKeys: (): ReadonlyMap<string, DataKey> => new Map([...made].map(([patient, { key }]) => [patient, key])),
     keyDocuments: (): DocumentPut[] => [...made.values()].map(({ document }) => ({ ...document, expect: 0, expires: null })),
     adopted: () => made.forEach(({ key }) => ring.adopt(key)),
     // The keys of a refused commit were never stored; another process may have made the patient's key meanwhile.

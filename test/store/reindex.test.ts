@@ -156,6 +156,23 @@ describe('reindex', () => {
     // What stays of several patients is found by the one without a key too, by R4's parameters as by the package's.
     const byErased = ['Observation?performer=Patient/x', 'Observation?performer=Patient/x&method=scan', 'Observation?performer=Patient/x&way=scan', 'Observation?performer=Patient/x&way=other']
     expect(await ids(['Observation?patient=p&way=scan', ...byErased])).toEqual([['shared', 'w1', 'w2'], ['shared'], ['shared'], ['shared'], []])
+    // With a key again, too: the commit that brings it gives what was left its terms.
+    await server.put({ ...wanted('anew'), performer: [{ reference: 'Patient/x' }] })
+    expect(await ids(byErased)).toEqual([['anew', 'shared'], ['anew', 'shared'], ['anew', 'shared'], []])
+    await server.put({ ...row('shared'), performer: [{ reference: 'Patient/x' }] })
+    expect(await ids(byErased)).toEqual([['anew', 'shared'], ['anew'], ['anew'], ['shared']])
+  })
+
+  test('nor without the key that an erased patient gets while it runs', async () => {
+    await server.put({ ...wanted('shared'), performer: [{ reference: 'Patient/x' }, { reference: 'Patient/y' }] })
+    const { erase } = server.running.system
+    for (const patient of ['x', 'y']) expect(await erase(patient)).toEqual({ erased: 0, kept: 1 })
+    await reindex([guide()], async (batch) => { if (batch === 1) await server.put({ ...wanted('anew'), performer: [{ reference: 'Patient/x' }] }) }, 100)
+    const paths = ['x', 'y'].map((patient) => `Observation?performer=Patient/${patient}&way=scan`)
+    expect(await ids(paths)).toEqual([['anew', 'shared'], ['shared']])
+    // The commit that brings a key may write what was left itself.
+    await server.put({ ...wanted('shared'), performer: [{ reference: 'Patient/y' }] })
+    expect(await ids(paths)).toEqual([['anew'], ['shared']])
   })
 
   test('a record that one parameter reads very much of is found under its mark', async () => {

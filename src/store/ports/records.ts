@@ -89,7 +89,7 @@ export interface Commit {
   readonly puts: readonly Put[]
   /** Same version, new sealed bytes, terms and trail: what is derived from a moved resource. */
   readonly rewrites: readonly (Omit<Put, 'updated' | 'deleted'>)[]
-  /** What `reindex` writes. */
+  /** What `reindex` writes, and what gets terms under a key that this commit brings. */
   readonly terms?: readonly TermsPut[]
   /** Physically: record, versions, postings. */
   readonly erase: readonly Key[]
