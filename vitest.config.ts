@@ -13,8 +13,8 @@ export const onMongo = (include: readonly string[]) => ({
 /** What `npm test` runs on MongoDB; `npm run test:mongodb` runs all. */
 const FIXED = ['chain', 'conditional', 'create', 'delete', 'everything', 'history', 'include', 'read', 'search', 'sort', 'update'].map((name) => `test/fhir/${name}.test.ts`)
 
-/** They start databases of their own, for a minute each: `npm run test:mongodb` runs them. */
-export const LONG = ['test/store/at-rest-mongodb.test.ts', 'test/store/equal-stores.test.ts', 'test/store/kill-database.test.ts', 'test/fhir/workers-mongodb.test.ts']
+/** They start databases or many processes of their own, for a minute each: `npm run test:mongodb` runs them. */
+export const LONG = ['test/store/reindex-processes.test.ts', 'test/store/at-rest-mongodb.test.ts', 'test/store/equal-stores.test.ts', 'test/store/kill-database.test.ts', 'test/fhir/workers-mongodb.test.ts']
 
 export const onFiles = (include: readonly string[], exclude: readonly string[] = []) =>
   ({ test: { ...shared, name: 'sqlite', include: [...include], exclude: [...exclude, '**/node_modules/**'] } })

@@ -31,6 +31,8 @@ import { grantCaller } from './oauth/verify.ts'
 import type { LedgerStore, OutboxEntry, RecordStore, ResourceStore } from './store/ports.ts'
 import type { SealedStoreOptions } from './store/sealed-options.ts'
 import { refuseMoved } from './store/marks.ts'
+import { indexState } from './store/index-state.ts'
+import { reindex, type Reindexed } from './store/reindex.ts'
 import { openFault, sealedStore } from './store/sealed-store.ts'
 import { fileSource, openNews } from './news.ts'
 import { refuseUnfinishedRestore } from './restore-mark.ts'
@@ -54,6 +56,8 @@ export interface System {
   forgetPanels(): void
   /** Rewrites no resource. */
   rotateKeys(): Promise<{ readonly branchKeys: number }>
+  /** Gives every record the terms that the definitions of this process ask for. Told how large a share of all is done. */
+  reindex(progress: (share: number) => void): Promise<Reindexed>
   /** Null: no such patient. */
   erase(patient: string): Promise<{ readonly erased: number; readonly kept: number } | null>
   /** The key files were made by this start. */
@@ -110,6 +114,7 @@ async function systemOn({ records, ledgerStore, connect }: Stores, options: Syst
   const provider = openFileProvider(config.keys.dir)
   const ring = await openKeyRing({ provider, documents: keyDocuments(records), tenant: TENANT, now })
   const sealing: SealedStoreOptions = { records, ring, tenant: TENANT, base: config.fhirBase, parse: parseOwnJson, now, random: randomBytesOf, termsMax: TERMS_MAX }
+  if (slot === 'server') await indexState(sealing).serve()
   const sealed = sealedStore(sealing)
   const panel = makePanel(sealed, now, { base: config.fhirBase })
   let policies: PolicyContext | null = null
@@ -135,6 +140,7 @@ async function systemOn({ records, ledgerStore, connect }: Stores, options: Syst
   return {
     config, records, ledgerStore, ring, ledger, resources, handle: fhirHandler(context), newKeys: provider.created, release, packages,
     policyOf: compile, fresh: news.fresh, forgetPanels: panel.forget, rotateKeys: () => ring.rotate(),
+    reindex: (progress) => reindex({ ...sealing, release: VERSION, progress }),
     erase: (patient) => erasePatient({
       records, ring, tenant: TENANT, random: randomBytesOf,
       audit: async (keys) => ledger.seal(erasureRecord({ at: now(), requestId: randomUUID(), address: '', caller: null, patient, keys }))

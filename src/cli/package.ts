@@ -8,6 +8,7 @@ export interface PackageCommandOptions {
 }
 
 const LATER = 'a running server takes this at its next start'
+const INDEX = 'once all servers were started again, `wardkeep reindex` gives its search parameters an index; until then they are confirmed after opening'
 
 /** `wardkeep package …`: FHIR packages (npm-style .tgz) with profiles, search parameters, value sets and code systems. */
 export function packageCommand({ packages, print }: PackageCommandOptions): Command {
@@ -25,6 +26,7 @@ export function packageCommand({ packages, print }: PackageCommandOptions): Comm
       const others = dependencies.filter((name) => name !== 'hl7.fhir.r4.core')
       if (others.length > 0) print(`what it takes from other packages is checked where they are added too: ${others.join(', ')}`)
       print(LATER)
+      if (searchParameters.length > 0) print(INDEX)
     })
   command.command('list').description('the packages, in the order they were added')
     .action(async () => {

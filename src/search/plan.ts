@@ -1,7 +1,7 @@
 import { dateAsks } from './index-dates.ts'
 import { level, namesCompartment, targetLevel, termCodes } from './index-levels.ts'
 import { type Asks, type Clause, EMPTY, FREE, intersect, type Part, unindexed, unite } from './plan-parts.ts'
-import { codesOf, type DateRange, type Filter, type ParamValue, type Plan, type TermAsk } from './query.ts'
+import { codesOf, type DateRange, type Filter, type ParamValue, type Plan, type SearchParam, type TermAsk } from './query.ts'
 import { leadingParam } from './types/composite.ts'
 import { hull, needed } from './types/date.ts'
 import { formOf } from './types/kind.ts'
@@ -13,6 +13,8 @@ export interface PlanOptions {
   readonly base: string
   /** Keyed terms that one conjunct may need; one that needs more is not asked but confirmed. A patient-level ask needs 16. */
   readonly termsMax: number
+  /** Codes of packages' parameters on the type whose terms every record carries; absent: none. */
+  readonly packaged?: ReadonlySet<string>
 }
 
 /** Keyed terms that one patient-level ask becomes under one patient's key. */
@@ -77,7 +79,7 @@ function clausePart(clause: Clause, scope: Scope): Part {
 function termsPart({ param, modifier, values }: Clause, scope: Scope, name: string): Part {
   const kind = kindOf(param)
   const form = kind === null ? undefined : formOf(kind, modifier)
-  if (form === undefined || form.negated) return unindexed([name])
+  if (form === undefined || form.negated || !isIndexed(param, scope)) return unindexed([name])
   const asks: TermAsk[] = []
   const codes = termCodes(scope.type, param.code)
   let at: TermAsk['level'] | null = null
@@ -93,12 +95,19 @@ function termsPart({ param, modifier, values }: Clause, scope: Scope, name: stri
     }
   }
   if (at === null) return unindexed([name])
-  if (param.kind === 'reference') for (const code of codes) asks.push({ level: at, code, value: CROWDED })
+  if (param.packaged) asks.push(markOf(param))
+  else if (param.kind === 'reference') for (const code of codes) asks.push({ level: at, code, value: CROWDED })
   if (cost(asks) > scope.termsMax) return unindexed([name])
   return { ...FREE, conjuncts: [asks] }
 }
 
-const cost = (asks: Asks): number => (asks[0]?.level === 'patient' ? asks.length * HOMOPHONES : asks.length)
+/** What lacks the terms of a package's parameter would be missed by them. */
+const isIndexed = ({ packaged, code }: SearchParam, scope: Scope): boolean => !packaged || scope.packaged?.has(code) === true
+
+/** Stands for all terms of a package's parameter on a record that has too many of them, whoever its patients are. */
+const markOf = ({ code }: SearchParam): TermAsk => ({ level: 'population', code, value: CROWDED })
+
+const cost = (asks: Asks): number => asks.reduce((sum, { level: at }) => sum + (at === 'patient' ? HOMOPHONES : 1), 0)
 
 /** `system|` matches no id, so such a value adds none. */
 function idPart(values: readonly ParamValue[]): Part {
@@ -121,7 +130,7 @@ function datePart(clauses: readonly Clause[], scope: Scope): Part {
   const together = clauses.reduce<DateRange>((range, clause) => overlap(range, neededBy(clause)), EVER)
   if (code === '_lastUpdated') return { ...FREE, updated: updatedOf(together), unindexed: together === EVER ? [code] : [] }
   const at = level(scope.type, code)
-  if (at === 'none') return unindexed([code])
+  if (at === 'none' || !isIndexed(clauses[0]!.param, scope)) return unindexed([code])
   for (const asked of [[together], ...clauses.map((clause) => clause.values.map((value) => needed(value) ?? EVER))]) {
     const texts = new Set<string>()
     const usable = asked.every((range) => {
@@ -129,7 +138,8 @@ function datePart(clauses: readonly Clause[], scope: Scope): Part {
       for (const text of found ?? []) texts.add(text)
       return found !== null
     })
-    const asks = [...texts].flatMap((value) => termCodes(scope.type, code).map((each) => ({ level: at, code: each, value })))
+    const asks: TermAsk[] = [...texts].flatMap((value) => termCodes(scope.type, code).map((each) => ({ level: at, code: each, value })))
+    if (asks.length > 0 && clauses[0]!.param.packaged) asks.push(markOf(clauses[0]!.param))
     if (usable && asks.length > 0 && cost(asks) <= scope.termsMax) return { ...FREE, conjuncts: [asks] }
   }
   return unindexed([code])

@@ -12,7 +12,7 @@ export interface SearchParam {
   readonly expression: string
   /** Reference targets, for kind reference. */
   readonly target: readonly string[]
-  /** Of a package: rows that were stored before it came have no terms of it, so it is confirmed after opening. */
+  /** Of a package: rows that were stored before it came have no terms of it until a reindex has given them. */
   readonly packaged?: true
 }
 
@@ -146,7 +146,7 @@ export interface Plan {
   readonly ids: readonly string[] | null
   /** Restricts to records with one of these compartment patients; null = not restricted. */
   readonly patients: readonly string[] | null
-  /** AND of any-of sets; all asks of a conjunct have one level. */
+  /** AND of any-of sets; all asks of a conjunct have one level, but for the marks of packages' parameters, which are the tenant's and come last. */
   readonly conjuncts: readonly (readonly TermAsk[])[]
   /** _lastUpdated, half-open ms. */
   readonly updated: { readonly from?: number; readonly before?: number } | null

@@ -1,4 +1,4 @@
-import { patientTerm, placesOf, populationTerm } from '../crypto/blind-index.ts'
+import { HOMOPHONES, patientTerm, placesOf, populationTerm } from '../crypto/blind-index.ts'
 import type { DataKey, KeyRing } from '../crypto/keys.ts'
 import type { Plan, TermAsk } from '../search/query.ts'
 import { patientTerms } from './patient-terms.ts'
@@ -25,7 +25,7 @@ export async function blindQuery(options: BlindOptions, ask: FindAsk, planned: P
     if (terms === null || terms.length > termsMax) continue
     if (terms.length === 0) return null
     allOf.push(terms)
-    named ||= conjunct[0]?.level === 'patient'
+    named ||= conjunct.every(({ level }) => level === 'patient')
   }
   if (!named) allOf.unshift(panelTerms(ring, ask.type, patients!))
   // The adapter takes a bounded number of sets; the smallest say most, and whatever is left out is confirmed after opening.
@@ -50,12 +50,15 @@ function anchor({ reach }: FindAsk, { patients }: Plan): Anchor {
 
 async function conjunctTerms(options: BlindOptions, type: string, conjunct: readonly TermAsk[], patients: readonly string[] | null): Promise<readonly Term[] | null> {
   const { ring, termsMax } = options
-  if (conjunct[0]?.level !== 'patient') return conjunct.map((ask) => populationTerm(ring, type, ask))
-  if (patients === null || patients.length * conjunct.length * 16 > termsMax) return null
-  const sets: (readonly Term[])[] = []
+  const shared = conjunct.filter(({ level }) => level !== 'patient').map((ask) => populationTerm(ring, type, ask))
+  const own = conjunct.filter(({ level }) => level === 'patient')
+  if (own.length === 0) return shared
+  if (patients === null || patients.length * own.length * HOMOPHONES + shared.length > termsMax) return null
+  const sets: (readonly Term[])[] = shared.length === 0 ? [] : [shared]
   for (const patient of patients) {
     const key: DataKey | undefined = await ring.patientKey(patient)
-    if (key !== undefined) sets.push(patientTerms(ring, key, type, conjunct))
+    // What an erasure left of several patients names the erased one still, under no key.
+    sets.push(key === undefined ? [patientTerm(ring, type, patient)] : patientTerms(ring, key, type, own))
   }
   return sets.length === 1 ? sets[0]! : sets.flat()
 }

@@ -1,4 +1,4 @@
-import { StoreTooCostly, TERM_BYTES, type Commit, type Key, type PageAsk, type Put, type TermQuery } from './ports.ts'
+import { StoreTooCostly, TERM_BYTES, type Commit, type Key, type PageAsk, type Put, type TermQuery, type TermsPut } from './ports.ts'
 
 /** Bounds of the port, the same on every adapter. A caller that stays below them holds the event loop for some 10 ms at most. */
 export const BOUNDS = {
@@ -52,11 +52,13 @@ export function atMost(size: number, bound: number, what: string): void {
 /** Checks a commit and answers its size: records written and bytes. */
 export function checkCommit(commit: Commit): { readonly puts: number; readonly bytes: number } {
   checkKey(commit.id)
-  const puts = commit.puts.length + commit.rewrites.length + commit.erase.length
+  const terms = commit.terms ?? []
+  const puts = commit.puts.length + commit.rewrites.length + commit.erase.length + terms.length
   atMost(puts, BOUNDS.commitPuts, 'records of a commit')
   let bytes = 0
   for (const put of commit.puts) bytes += checkPut(put)
   for (const put of commit.rewrites) bytes += checkPut(put)
+  for (const put of terms) bytes += checkTermsPut(put)
   for (const { key } of commit.expect) checkKey(key)
   for (const { name } of commit.expectDocuments ?? []) checkKey(name)
   for (const key of commit.erase) checkKey(key)
@@ -79,6 +81,14 @@ function checkPut(put: Pick<Put, 'key' | 'terms' | 'trail' | 'sealed' | 'expect'
   checkTerms(put.trail)
   atMost(put.sealed.length, BOUNDS.sealedBytes, 'bytes of a record')
   return put.sealed.length + put.terms.length + put.trail.length
+}
+
+function checkTermsPut({ key, version, sealed, terms }: TermsPut): number {
+  checkKey(key)
+  if (!Number.isSafeInteger(version) || version < 1) throw new TypeError('A version is a whole number from 1')
+  checkTerms(terms)
+  atMost(sealed.length, BOUNDS.sealedBytes, 'bytes of a record')
+  return sealed.length + terms.length
 }
 
 function checkTerms(terms: Uint8Array): void {

@@ -1,23 +1,25 @@
 /** The write side of the sealed store: resources become sealed records with keyed terms, in one commit with their ledger entry. */
 import { createHash } from 'node:crypto'
-import { anyTypeTerm, packTerms, patientLevelTerm, patientTerm, placeOf, populationTerm } from '../crypto/blind-index.ts'
+import { placeOf } from '../crypto/blind-index.ts'
 import { seal } from '../crypto/envelope.ts'
 import type { DataKey, KeyRing } from '../crypto/keys.ts'
 import { fault } from '../model/errors.ts'
 import { type Bytes, type Ref, refText, type Resource } from '../model/resource.ts'
 import { compartmentPatients, derivedTargets } from '../search/compartment.ts'
-import { termAsks } from '../search/extract.ts'
 import { derivedFrom } from './derived.ts'
-import { type DocumentPut, type Put, type ResourceCommit, type ResourceStore, type ResourceWrite, type Row, StoreTooCostly, type Term, type Written } from './ports.ts'
+import type { IndexState } from './index-state.ts'
+import { type DocumentPut, type Put, type ResourceCommit, type ResourceStore, type ResourceWrite, type Row, StoreTooCostly, type Written } from './ports.ts'
+import { recordTerms } from './record-terms.ts'
+import { termsUnderNewKeys } from './stored-terms.ts'
 import type { SealedStoreOptions } from './sealed-options.ts'
 
 type Read = (refs: readonly Ref[]) => Promise<readonly (Row | undefined)[]>
 
-export function sealedCommit(options: SealedStoreOptions, store: () => ResourceStore): Pick<ResourceStore, 'patientsOf' | 'commit'> {
+export function sealedCommit(options: SealedStoreOptions, index: IndexState, store: () => ResourceStore): Pick<ResourceStore, 'patientsOf' | 'commit'> {
   const read: Read = (refs) => store().read(refs)
   return {
     patientsOf: (resource, staged) => patientsOf(options.base, read, resource, staged),
-    commit: (commit) => commitResources(options, store(), commit)
+    commit: (commit) => commitResources(options, index, store(), commit)
   }
 }
 
@@ -37,11 +39,13 @@ async function patientsOf(base: string, read: Read, resource: Resource, staged: 
   return [...patients].sort()
 }
 
-async function commitResources(options: SealedStoreOptions, store: ResourceStore, commit: ResourceCommit): ReturnType<ResourceStore['commit']> {
+async function commitResources(options: SealedStoreOptions, index: IndexState, store: ResourceStore, commit: ResourceCommit): ReturnType<ResourceStore['commit']> {
   const { records, ring, random } = options
   await ring.refresh()
   // Taken before the first key is used: another request may learn of an erasure while this one seals.
   const generation = ring.generation()
+  const promised = index.promise(generation.version)
+  if (promised instanceof Promise) await promised
   const staged = new Map<string, readonly string[]>()
   for (const write of commit.writes) staged.set(refText(write.ref), compartmentPatients(write.resource, options.base))
   const lookup = (ref: Ref): readonly string[] | undefined => staged.get(refText(ref))
@@ -73,11 +77,12 @@ async function commitResources(options: SealedStoreOptions, store: ResourceStore
     // The ledger knows each record by its last sealed bytes, so bytes that change under the same version are named too.
     written.push({ ref: { type: row.type, id: row.id }, version: row.version, deleted: row.deleted, patients, key: put.key, hash: sha256(put.sealed) })
   }
+  const left = await termsUnderNewKeys(options, sealer.freshKeys(), [...puts, ...rewrites].map(({ key }) => key))
   const outbox = [await commit.audit(written)]
   const expect = commit.expect.map(({ ref, version }) => ({ key: ring.recordKey(ref.type, ref.id), version }))
   const locks: DocumentPut[] = commit.locks.map(({ criteria, version }) => ({ name: ring.documentName('lock', criteria), expect: version, expires: null, sealed: random(1) }))
   const result = await costly(records.commit({
-    id: random(16), expect, expectDocuments: [generation, ...bonds.relied(commit.follows)], puts, rewrites, erase: [],
+    id: random(16), expect, expectDocuments: [generation, ...left.expectDocuments, ...bonds.relied(commit.follows)], puts, rewrites, terms: left.puts, erase: [],
     documents: [...locks, ...bonds.told(commit.follows, derived.rows.map(({ row }) => row)), ...sealer.keyDocuments()], outbox
   }))
   if (result.kind === 'conflict') {
@@ -139,19 +144,12 @@ function recordSealer(options: SealedStoreOptions) {
     const keys = new Map<string, DataKey>()
     for (const patient of patients) keys.set(patient, await keyOf(patient))
     const dataKey = patients.length === 1 ? keys.get(patients[0]!)! : await ring.classKey(patients.length === 0 ? 'shared' : 'several')
-    const visibility = patients.flatMap((patient) => [patientTerm(ring, type, patient), anyTypeTerm(ring, patient)])
-    const terms: Term[] = [...visibility]
-    if (!place.deleted) {
-      for (const ask of termAsks(resource, { base, patients })) {
-        if (ask.level === 'population') terms.push(populationTerm(ring, type, ask))
-        else for (const patientKey of keys.values()) terms.push(patientLevelTerm(ring, patientKey, type, ask, key))
-      }
-    }
+    const { terms, trail } = recordTerms({ ring, base }, { resource, patients, keys: keys.values(), key, deleted: place.deleted })
     const header = { type, id, version: place.version, updated: place.updated, deleted: place.deleted, patients, labels: labelsOf(resource), references: [] }
     return {
       key, type, expect: place.version - 1, updated: place.updated, deleted: place.deleted,
       c: placeOf(ring, patients, key),
-      terms: packTerms(terms), trail: packTerms(visibility), sealed: seal({ header, body: place.body, key: dataKey, recordKey: key, tenant })
+      terms, trail, sealed: seal({ header, body: place.body, key: dataKey, recordKey: key, tenant })
     }
   }
   return {
@@ -162,6 +160,7 @@ function recordSealer(options: SealedStoreOptions) {
       const put = await sealWith(row.resource(), patients, { version: row.version, updated: row.updated, deleted: row.deleted, body: row.json })
       return { ...put, expect: row.version }
     },
+    freshKeys: (): ReadonlyMap<string, DataKey> => new Map([...made].map(([patient, { key }]) => [patient, key])),
     keyDocuments: (): DocumentPut[] => [...made.values()].map(({ document }) => ({ ...document, expect: 0, expires: null })),
     adopted: () => made.forEach(({ key }) => ring.adopt(key)),
     // The keys of a refused commit were never stored; another process may have made the patient's key meanwhile.

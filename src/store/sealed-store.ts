@@ -6,11 +6,13 @@ import { SealBroken, open, type Opened } from '../crypto/envelope.ts'
 import { fault } from '../model/errors.ts'
 import type { Ref, Resource } from '../model/resource.ts'
 import { takingTurns } from '../model/turns.ts'
+import { packagedTerms } from '../search/index-levels.ts'
 import { plan } from '../search/plan.ts'
 import type { Plan } from '../search/query.ts'
 import { frozen, openedRows } from './opened-rows.ts'
 import { inReach } from './reach.ts'
 import { blindQuery } from './blind-query.ts'
+import { type IndexState, indexState } from './index-state.ts'
 import { movedName, sealedCommit } from './sealed-commit.ts'
 import { findOfPatient } from './patient-find.ts'
 import { findVersions } from './version-find.ts'
@@ -21,6 +23,7 @@ import { StoreBroken } from './ports.ts'
 export function sealedStore(options: SealedStoreOptions): ResourceStore {
   const { records, ring } = options
   const openRow = rowOpener(options)
+  const index = indexState(options)
   const store: ResourceStore = {
     async read(refs) {
       await ring.refresh()
@@ -55,7 +58,7 @@ export function sealedStore(options: SealedStoreOptions): ResourceStore {
       }
       return rows
     },
-    find: (ask) => findReported(options, store, openRow, ask),
+    find: (ask) => findReported({ ...options, index, store, openRow }, ask),
     position: ({ type, id, updated }) => ({ updated, key: ring.recordKey(type, id) }),
     findOfPatient: (ask) => findOfPatient(options, openRow, ask),
     findVersions: (ask) => findVersions(options, openRow, ask),
@@ -63,7 +66,7 @@ export function sealedStore(options: SealedStoreOptions): ResourceStore {
       return (await records.document(ring.documentName('lock', criteria)))?.version ?? 0
     },
     moves: async (ref) => (await records.document(movedName(ring, ref)))?.version ?? 0,
-    ...sealedCommit(options, () => store)
+    ...sealedCommit(options, index, () => store)
   }
   return store
 }
@@ -115,10 +118,18 @@ function rowOf(stored: Stored, opened: Opened, parse: (bytes: Uint8Array) => unk
   })
 }
 
+interface Finding extends SealedStoreOptions { readonly index: IndexState; readonly store: ResourceStore; readonly openRow: OpenRow }
+
 /** Only what `accept` has an opinion of is counted: rows that are hidden from the caller are not. */
-async function findReported(options: SealedStoreOptions, store: ResourceStore, openRow: OpenRow, ask: FindAsk): Promise<Found> {
+async function findReported(finding: Finding, ask: FindAsk): Promise<Found> {
+  await finding.ring.refresh()
   const { type, filter, report } = ask
-  if (report === undefined) return find(options, store, openRow, ask)
+  // Asked of the store each time: what is kept of it might be older than a write without these terms.
+  const served = finding.index.served(type, filter)
+  const packaged = served instanceof Promise ? await served : served
+  const planned = plan(type, filter, { base: finding.base, termsMax: finding.termsMax, packaged })
+  const costly = (): Error => tooCostly(planned, planned.unindexed.filter((code) => packagedTerms(type).has(code) && !packaged.has(code)))
+  if (report === undefined) return find(finding, planned, ask, costly)
   let [opened, confirmed] = [0, 0]
   const accept = (row: Row): boolean | null => {
     const accepted = ask.accept(row)
@@ -126,18 +137,17 @@ async function findReported(options: SealedStoreOptions, store: ResourceStore, o
     if (accepted === true) confirmed += 1
     return accepted
   }
-  const found = await find(options, store, openRow, { ...ask, accept })
-  report({ type, plan: plan(type, filter, { base: options.base, termsMax: options.termsMax }), opened, confirmed })
+  const found = await find(finding, planned, { ...ask, accept }, costly)
+  report({ type, plan: planned, opened, confirmed })
   return found
 }
 
 /** Rows of one type that `accept` confirms, in order, bounded by the rows that the caller sees and that had to be opened in vain. */
-async function find(options: SealedStoreOptions, store: ResourceStore, openRow: OpenRow, ask: FindAsk): Promise<Found> {
-  await options.ring.refresh()
-  const planned = plan(ask.type, ask.filter, { base: options.base, termsMax: options.termsMax })
+async function find(finding: Finding, planned: Plan, ask: FindAsk, costly: () => Error): Promise<Found> {
+  const { records, openRow } = finding
   if (planned.empty || ask.limit < 1) return { rows: [], next: null }
-  if (planned.ids !== null) return findByIds(options, store, planned.ids, ask)
-  const query = await blindQuery(options, ask, planned)
+  if (planned.ids !== null) return findByIds(finding, planned.ids, ask)
+  const query = await blindQuery(finding, ask, planned)
   if (query === null) return { rows: [], next: null }
   const rows: Row[] = []
   let last: Position | null = null
@@ -146,7 +156,7 @@ async function find(options: SealedStoreOptions, store: ResourceStore, openRow: 
   for (;;) {
     // One row more than asked is looked for, so that a next link exists only where another row of this caller does.
     const limit = Math.min(1000, after === ask.after ? ask.limit + 1 : Math.max(64, ask.limit + 1 - rows.length))
-    const page = await options.records.find(query, { after, limit, examine: 2000 })
+    const page = await records.find(query, { after, limit, examine: 2000 })
     const breath = takingTurns()
     for (const stored of page.records) {
       // Awaited only where a key has to be read: searches that take turns row by row are slower, all of them.
@@ -158,7 +168,7 @@ async function find(options: SealedStoreOptions, store: ResourceStore, openRow: 
         if (rows.length === ask.limit) return { rows, next: last }
         rows.push(row)
         last = { updated: stored.updated, key: stored.key }
-      } else if (accepted !== null && ++refused > ask.scanRecordsMax) throw tooCostly(planned)
+      } else if (accepted !== null && ++refused > ask.scanRecordsMax) throw costly()
       const pause = breath()
       if (pause !== undefined) await pause
     }
@@ -167,17 +177,20 @@ async function find(options: SealedStoreOptions, store: ResourceStore, openRow: 
   }
 }
 
-function tooCostly(planned: Plan): Error {
-  const names = planned.unindexed.length === 0 ? 'this search' : planned.unindexed.map((code) => `'${code}'`).join(', ')
-  return fault(422, 'too-costly', `SCAN_RECORDS_MAX was passed: ${names} is not served by an index here; add an indexed parameter (a patient, an identifier) or raise SCAN_RECORDS_MAX`)
+/** `waiting`: parameters of packages that a reindex would give an index. */
+function tooCostly({ unindexed }: Plan, waiting: readonly string[]): Error {
+  const named = (codes: readonly string[]): string => codes.map((code) => `'${code}'`).join(', ')
+  const names = unindexed.length === 0 ? 'this search' : named(unindexed)
+  const reindex = waiting.length === 0 ? '' : ` (\`wardkeep reindex\` gives ${named(waiting)} one)`
+  return fault(422, 'too-costly', `SCAN_RECORDS_MAX was passed: ${names} is not served by an index here${reindex}; add an indexed parameter (a patient, an identifier) or raise SCAN_RECORDS_MAX`)
 }
 
-async function findByIds(options: SealedStoreOptions, store: ResourceStore, ids: readonly string[], ask: FindAsk): Promise<Found> {
+async function findByIds({ store, ring }: Finding, ids: readonly string[], ask: FindAsk): Promise<Found> {
   const refs: Ref[] = ids.map((id) => ({ type: ask.type, id }))
   const live: { row: Row; position: Position }[] = []
   for (const row of await store.read(refs)) {
     if (row === undefined || row.deleted || row.type !== ask.type || !inReach(ask.reach, row)) continue
-    live.push({ row, position: { updated: row.updated, key: options.ring.recordKey(row.type, row.id) } })
+    live.push({ row, position: { updated: row.updated, key: ring.recordKey(row.type, row.id) } })
   }
   const sign = ask.order === 'newest' ? -1 : 1
   live.sort((a, b) => sign * comparePositions(a.position, b.position))

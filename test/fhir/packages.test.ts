@@ -118,7 +118,8 @@ describe('wardkeep package, and a server after its next start', () => {
       expect(await wardkeep('add', join(dir, 'absent.tgz'))).toEqual(['error: the file cannot be read'])
       expect(await wardkeep('add', file)).toEqual([
         expect.stringMatching(/^added: test\.guide 1\.0\.0, sha256 [0-9a-f]{64}$/), '0 profiles and extensions, 1 value sets, 0 code systems, 2 search parameters',
-        'what it takes from other packages is checked where they are added too: other.guide', 'a running server takes this at its next start'
+        'what it takes from other packages is checked where they are added too: other.guide', 'a running server takes this at its next start',
+        'once all servers were started again, `wardkeep reindex` gives its search parameters an index; until then they are confirmed after opening'
       ])
       expect(await wardkeep('add', file)).toEqual(['test.guide 1.0.0 is there already: remove it first'])
       expect(await wardkeep('list')).toEqual([expect.stringMatching(/^test\.guide 1\.0\.0 [0-9a-f]{64}$/)])

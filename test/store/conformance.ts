@@ -6,6 +6,7 @@ import { findSuite, type FindSize } from './conformance/find.ts'
 import { historySuite } from './conformance/history.ts'
 import { ledgerSuite } from './conformance/ledger.ts'
 import { randomSuite } from './conformance/random.ts'
+import { termsSuite } from './conformance/terms.ts'
 
 /** An empty place for one store. Every `open` opens the same place; `dispose` removes it after all are closed. */
 export interface Place<S> {
@@ -22,6 +23,7 @@ export function recordStoreConformance(name: string, make: MakePlace<RecordStore
     documentSuite(make)
     findSuite(make)
     historySuite(make)
+    termsSuite(make)
     randomSuite(make, size)
   })
 }

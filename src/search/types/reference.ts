@@ -30,7 +30,7 @@ export const referenceKind: Kind = {
   }
 }
 
-/** Marks a record with so many values of a reference parameter that none of them is indexed. */
+/** Marks a record with so many values of a parameter that none of them is indexed: of references, and of whatever packages bring. */
 export const CROWDED = 'r:*'
 
 /** Under `:Type`, an id or a reference of that type; null when malformed or of another type. */

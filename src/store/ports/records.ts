@@ -56,6 +56,15 @@ export interface Put {
   readonly sealed: Bytes
 }
 
+/** Other terms under the same version and the same bytes. Of a live record only; where its version or its bytes are others meanwhile: a conflict. */
+export interface TermsPut {
+  readonly key: Key
+  readonly version: number
+  /** As they were read. */
+  readonly sealed: Bytes
+  readonly terms: Terms
+}
+
 export interface DocumentPut {
   readonly name: Key
   /** Version replaced; 0 = must be absent; null = any. */
@@ -78,8 +87,10 @@ export interface Commit {
   readonly expectDocuments?: readonly { readonly name: Key; readonly version: number }[]
   /** A key at most once. */
   readonly puts: readonly Put[]
-  /** Same version, new sealed bytes, terms and trail: what is derived from a moved resource, and `reindex`. */
+  /** Same version, new sealed bytes, terms and trail: what is derived from a moved resource. */
   readonly rewrites: readonly (Omit<Put, 'updated' | 'deleted'>)[]
+  /** What `reindex` writes, and what gets terms under a key that this commit brings. */
+  readonly terms?: readonly TermsPut[]
   /** Physically: record, versions, postings. */
   readonly erase: readonly Key[]
   readonly documents: readonly DocumentPut[]

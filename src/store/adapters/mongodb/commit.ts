@@ -3,7 +3,7 @@ import { StoreUnknown, type Commit, type Committed, type Key } from '../../ports
 import { binary, hexOf, pieces } from './bytes.ts'
 import type { Database } from './database.ts'
 import { documentsOf, liveVersion, putDocuments, register, rely, takeLocks } from './documents.ts'
-import { eraseRecords, putRecords, relyOnRecords, rewriteRecords } from './records.ts'
+import { eraseRecords, notAsRead, putRecords, putTerms, relyOnRecords, rewriteRecords } from './records.ts'
 import { WRITES_AT_ONCE, type Run } from './run.ts'
 import type { DirectoryDocument } from './schema.ts'
 import { transact, type Outcome } from './transaction.ts'
@@ -42,17 +42,19 @@ async function attempt(base: Database, session: ClientSession, commit: Commit, n
   const documents = await documentsOf(base, session, [...commit.documents, ...commit.expectDocuments ?? []].map(({ name }) => name))
   // First of all, so that what others commit meanwhile is least likely to be in the way: they are many, an erasure is one.
   await takeLocks({ base, session, id: commit.id, documents }, commit.documents)
-  const heads = await headsOf(base, session, [...commit.puts, ...commit.rewrites, ...commit.expect].map(({ key }) => key).concat(commit.erase))
+  const terms = commit.terms ?? []
+  const heads = await headsOf(base, session, [...commit.puts, ...commit.rewrites, ...terms, ...commit.expect].map(({ key }) => key).concat(commit.erase))
   const run: Run = { base, session, id: commit.id, at, heads, documents }
-  const keys = conflicts(run, commit)
+  const keys = [...conflicts(run, commit), ...terms.length === 0 ? [] : await notAsRead(run, terms)]
   if (keys.length > 0) return { value: { keys }, keep: false }
   const unregistered = (commit.expectDocuments ?? []).map(({ name }) => name).filter((name) => documents.get(hexOf(name))?.relied !== true)
   if (unregistered.length > 0) return { value: { unregistered }, keep: false }
   await rely(run, (commit.expectDocuments ?? []).map(({ name }) => name))
-  const written = new Set([...commit.puts, ...commit.rewrites].map(({ key }) => key).concat(commit.erase).map(hexOf))
+  const written = new Set([...commit.puts, ...commit.rewrites, ...terms].map(({ key }) => key).concat(commit.erase).map(hexOf))
   await relyOnRecords(run, commit.expect.filter(({ key }) => !written.has(hexOf(key))))
   await putRecords(run, commit.puts)
   await rewriteRecords(run, commit.rewrites)
+  if (terms.length > 0) await putTerms(run, terms)
   await eraseRecords(run, commit.erase)
   await putDocuments(run, commit.documents)
   for (const piece of pieces(commit.outbox, WRITES_AT_ONCE)) {
@@ -88,13 +90,13 @@ function conflicts({ heads, documents, at }: Run, commit: Commit): Key[] {
 }
 
 function noneTwice(commit: Commit): void {
-  const keys = [...commit.puts, ...commit.rewrites].map(({ key }) => hexOf(key))
+  const keys = [...commit.puts, ...commit.rewrites, ...commit.terms ?? []].map(({ key }) => hexOf(key))
   if (new Set(keys).size !== keys.length) throw new TypeError('A key occurs twice in a commit')
 }
 
 /** What a commit touches, for the order of commits within the process. */
 export function namesOf(commit: Commit): { readonly exclusive: readonly string[]; readonly shared: readonly string[] } {
-  const keys = [...commit.puts, ...commit.rewrites, ...commit.expect].map(({ key }) => key).concat(commit.erase)
+  const keys = [...commit.puts, ...commit.rewrites, ...commit.terms ?? [], ...commit.expect].map(({ key }) => key).concat(commit.erase)
   const exclusive = new Set([...keys, ...commit.documents.map(({ name }) => name), commit.id].map(hexOf))
   const shared = new Set((commit.expectDocuments ?? []).map(({ name }) => hexOf(name)).filter((name) => !exclusive.has(name)))
   return { exclusive: [...exclusive], shared: [...shared] }

@@ -1,5 +1,5 @@
 import type { AnyBulkWriteOperation, Binary } from 'mongodb'
-import { StoreBroken, type Commit, type Key, type Put } from '../../ports.ts'
+import { StoreBroken, type Commit, type Key, type Put, type TermsPut } from '../../ports.ts'
 import { binary, hexOf, pieces, same, termList, versionId } from './bytes.ts'
 import { WRITES_AT_ONCE, type Run } from './run.ts'
 import { recordDocumentOf, type DirectoryDocument, type RecordDocument, type VersionDocument } from './schema.ts'
@@ -70,16 +70,22 @@ function replaced({ _id, c }: RecordDocument, document: RecordDocument): AnyBulk
 }
 
 /** Current records as they are stored. StoreBroken where the directory is wrong about one, or its type would change. */
-async function currentOf({ base, session, heads }: Run, puts: readonly Pick<Put, 'key' | 'type'>[]): Promise<Map<string, RecordDocument>> {
-  const places = puts.map(({ key }) => (heads.get(hexOf(key)) as DirectoryDocument).c as Binary)
-  const filter = { _id: { $in: puts.map(({ key }) => binary(key)) }, c: { $in: distinct(places) } }
-  const found = new Map<string, RecordDocument>()
-  for (const record of await base.in.record.find(filter, { session, batchSize: UPDATES_AT_ONCE }).toArray()) found.set(hexOf(record._id), record)
+async function currentOf(run: Run, puts: readonly Pick<Put, 'key' | 'type'>[]): Promise<Map<string, RecordDocument>> {
+  const found = await placed(run, puts)
   for (const { key, type } of puts) {
     const record = found.get(hexOf(key))
     if (record === undefined) throw new StoreBroken('The directory names a record that is not there')
     if (record.type !== type) throw new StoreBroken('A record changed its type')
   }
+  return found
+}
+
+/** Records by key (hexadecimal), each looked for where the directory says. */
+async function placed({ base, session, heads }: Pick<Run, 'base' | 'session' | 'heads'>, puts: readonly Pick<Put, 'key'>[]): Promise<Map<string, RecordDocument>> {
+  const places = puts.map(({ key }) => (heads.get(hexOf(key)) as DirectoryDocument).c as Binary)
+  const filter = { _id: { $in: puts.map(({ key }) => binary(key)) }, c: { $in: distinct(places) } }
+  const found = new Map<string, RecordDocument>()
+  for (const record of await base.in.record.find(filter, { session, batchSize: UPDATES_AT_ONCE }).toArray()) found.set(hexOf(record._id), record)
   return found
 }
 
@@ -117,6 +123,28 @@ export async function rewriteRecords(run: Run, rewrites: readonly Rewrite[]): Pr
     await base.in.record.bulkWrite(writes, { session, ordered: true })
     await base.in.directory.bulkWrite(piece.map((rewrite) => entered(run, rewrite, rewrite.expect)), { session, ordered: true })
     await moveVersions(run, piece, old)
+  }
+}
+
+/** Keys whose record is not live under this version with these bytes. */
+export async function notAsRead(run: Pick<Run, 'base' | 'session' | 'heads'>, puts: readonly TermsPut[]): Promise<readonly Key[]> {
+  const known = puts.filter(({ key, version }) => run.heads.get(hexOf(key))?.version === version)
+  const found = await placed(run, known)
+  return puts.filter(({ key, sealed }) => {
+    const record = found.get(hexOf(key))
+    return record === undefined || record.deleted || hexOf(record.sealed) !== hexOf(sealed)
+  }).map(({ key }) => key)
+}
+
+/** The directory's rows are written too, so that this meets any other commit that writes the records. */
+export async function putTerms(run: Run, puts: readonly TermsPut[]): Promise<void> {
+  const { base, session, heads } = run
+  await relyOnRecords(run, puts)
+  for (const piece of pieces(puts, UPDATES_AT_ONCE)) {
+    await base.in.record.bulkWrite(piece.map(({ key, terms }) => {
+      const { c } = heads.get(hexOf(key)) as DirectoryDocument
+      return { updateOne: { filter: { _id: binary(key), c: c as Binary }, update: { $set: { terms: termList(terms) } } } }
+    }), { session, ordered: true })
   }
 }
 

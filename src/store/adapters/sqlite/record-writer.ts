@@ -1,6 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite'
 import type { Bytes } from '../../../model/resource.ts'
-import { StoreBroken, TERM_BYTES, type Commit, type Committed, type DocumentPut, type Key, type Put } from '../../ports.ts'
+import { StoreBroken, TERM_BYTES, type Commit, type Committed, type DocumentPut, type Key, type Put, type TermsPut } from '../../ports.ts'
 import { prepare } from './database.ts'
 import type { Writer } from './group.ts'
 import { makeHousekeeping } from './housekeeping.ts'
@@ -50,6 +50,7 @@ function applyCommit(sql: WriteStatements, typeId: (name: string) => number, com
   if (keys.length > 0) return { kind: 'conflict', keys }
   commit.puts.forEach((put, i) => { applyPut(sql, typeId(put.type), put, heads[i]) })
   commit.rewrites.forEach((rewrite, i) => { applyRewrite(sql, typeId(rewrite.type), rewrite, heads[commit.puts.length + i]) })
+  for (const put of commit.terms ?? []) applyTerms(sql, put)
   for (const key of commit.erase) erase(sql, key)
   for (const put of commit.documents) putDocument(sql, put, at)
   for (const entry of commit.outbox) sql.addOutbox.run(entry.id, entry.sealed)
@@ -70,6 +71,9 @@ function conflicts(sql: WriteStatements, commit: Commit, heads: readonly (Head |
   written.forEach((put, i) => {
     if ((heads[i]?.[1] ?? 0) !== put.expect) keys.push(put.key)
   })
+  for (const put of commit.terms ?? []) {
+    if (sql.asRead.get(put.key, put.version, put.sealed) === undefined) keys.push(put.key)
+  }
   for (const put of commit.documents) {
     if (put.expect !== null && documentVersion(sql, put.name, at) !== put.expect) keys.push(put.name)
   }
@@ -122,6 +126,23 @@ function applyRewrite(sql: WriteStatements, type: number, rewrite: Rewrite, head
   }
   eachTerm(terms, (term) => { sql.removePosting.run(term, updated, recno) })
   eachTerm(rewrite.terms, (term) => { sql.addPosting.run(term, updated, recno) })
+}
+
+/** Only postings that come or go are touched: a record whose terms are right already costs no write. */
+function applyTerms(sql: WriteStatements, put: TermsPut): void {
+  const [recno, version, updated, , , terms] = sql.head.get(put.key) as Head
+  if (version !== put.version) throw twice()
+  const [before, after] = [termsOf(terms), termsOf(put.terms)]
+  if (Buffer.compare(terms, put.terms) === 0) return
+  sql.changeTerms.run(put.terms, recno)
+  for (const [text, term] of before) if (!after.has(text)) sql.removePosting.run(term, updated, recno)
+  for (const [text, term] of after) if (!before.has(text)) sql.addPosting.run(term, updated, recno)
+}
+
+function termsOf(packed: Bytes): ReadonlyMap<string, Bytes> {
+  const found = new Map<string, Bytes>()
+  eachTerm(packed, (term) => { found.set(Buffer.from(term).toString('latin1'), term) })
+  return found
 }
 
 function erase(sql: WriteStatements, key: Key): void {

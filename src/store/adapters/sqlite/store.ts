@@ -113,6 +113,7 @@ function exactCommit(commit: Commit): Commit {
     expectDocuments: (commit.expectDocuments ?? []).map(({ name, version }) => ({ name: exact(name), version })),
     puts: commit.puts.map(exactPut),
     rewrites: commit.rewrites.map(exactPut),
+    terms: (commit.terms ?? []).map(({ key, version, sealed, terms }) => ({ key: exact(key), version, sealed: exact(sealed), terms: exact(terms) })),
     erase: commit.erase.map(exact),
     documents: commit.documents.map((put) => ({ ...put, name: exact(put.name), sealed: put.sealed === null ? null : exact(put.sealed) })),
     outbox: commit.outbox.map(({ id, sealed }) => ({ id: exact(id), sealed: exact(sealed) }))

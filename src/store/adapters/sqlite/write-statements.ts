@@ -19,6 +19,8 @@ export function writeStatements(db: DatabaseSync) {
       'update record set version=?,updated=?,deleted=?,terms=?,trail=?,sealed=? where recno=? and version=?'),
     rewriteRecord: prepare<[Bytes, Bytes, Bytes, number, number]>(db,
       'update record set terms=?,trail=?,sealed=? where recno=? and version=?'),
+    asRead: prepare<[Bytes, number, Bytes], [number]>(db, 'select 1 from record where key=? and version=? and deleted=0 and sealed=?'),
+    changeTerms: prepare<[Bytes, number]>(db, 'update record set terms=? where recno=?'),
     removeRecord: prepare<[number]>(db, 'delete from record where recno=?'),
     addPosting: prepare<[Bytes, number, number]>(db, 'insert into posting(term,updated,recno) values (?,?,?)'),
     removePosting: prepare<[Bytes, number, number]>(db, 'delete from posting where term=? and updated=? and recno=?'),
