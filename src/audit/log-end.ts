@@ -70,17 +70,9 @@ export function openLogEnd(options: LogEndOptions): LogEnd {
       throw hanging === null && from !== null ? await continued(options, from, group).catch(() => undefined) ?? error : error
     }
   }
-  /** A write costs about the same for one entry as for fifty, so while each turn of the event loop brings more of them it waits a little. */
-  const gathered = async (): Promise<void> => {
-    const until = performance.now() + GATHER_MS_MAX
-    for (let held = 0; held < queue.length && performance.now() < until;) {
-      held = queue.length
-      await new Promise(setImmediate)
-    }
-  }
   const drain = async (): Promise<void> => {
     while (queue.length > 0) {
-      await gathered()
+      await gathered(queue)
       const group = queue.splice(0, groupSize(queue))
       if (hanging !== null) {
         for (const one of group) one.reject(new StoreUnavailable('The ledger does not answer'))
@@ -103,19 +95,30 @@ export function openLogEnd(options: LogEndOptions): LogEnd {
   })
   return {
     add,
-    async addNew(entries, terms) {
-      const made = entries.map((entry) => ({ entry, terms: terms(entry) }))
-      // What this process sealed and still has the terms of is met here for the first time, so it is in no log yet.
-      const seen = new Set(await knownOf(store, made.filter((one) => one.terms === undefined).map(({ entry }) => entry.id)))
-      await Promise.all(made.map((one) => {
-        const name = byteText(one.entry.id)
-        if (seen.has(name)) return undefined
-        seen.add(name)
-        return add(one.entry, one.terms)
-      }))
-    },
+    addNew: (entries, terms) => addNew(store, add, entries, terms),
     head,
     forget: () => { at = null }
+  }
+}
+
+async function addNew(store: LogEndOptions['store'], add: LogEnd['add'], entries: readonly OutboxEntry[], terms: (entry: OutboxEntry) => readonly Term[] | undefined): Promise<void> {
+  const made = entries.map((entry) => ({ entry, terms: terms(entry) }))
+  // What this process sealed and still has the terms of is met here for the first time, so it is in no log yet.
+  const seen = new Set(await knownOf(store, made.filter((one) => one.terms === undefined).map(({ entry }) => entry.id)))
+  await Promise.all(made.map((one) => {
+    const name = byteText(one.entry.id)
+    if (seen.has(name)) return undefined
+    seen.add(name)
+    return add(one.entry, one.terms)
+  }))
+}
+
+/** A write costs about the same for one entry as for fifty, so while each turn of the event loop brings more of them it waits a little. */
+async function gathered(queue: readonly Waiting[]): Promise<void> {
+  const until = performance.now() + GATHER_MS_MAX
+  for (let held = 0; held < queue.length && performance.now() < until;) {
+    held = queue.length
+    await new Promise(setImmediate)
   }
 }
 
