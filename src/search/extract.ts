@@ -9,8 +9,10 @@ import type { Kind, TermText } from './types/kind.ts'
 import { CROWDED } from './types/reference.ts'
 import { kindOf } from './types/special.ts'
 
-/** Terms of one record, its visibility terms not counted; the ports take 1,024 in all. */
+/** Terms of one record by R4's parameters, its visibility terms not counted. */
 const TERMS_MAX = 900
+/** The same as they are keyed, under each of the record's patients, with those of its visibility. */
+const R4_KEYED_MAX = 1_024
 
 /** More references than this of one R4 parameter: none is indexed, and every query on the parameter asks for the mark too. */
 const REFERENCES_MAX = 64
@@ -25,27 +27,34 @@ const KEYED_MAX = 1_000
 /**
  * The index terms of a resource, distinct: what `plan` asks for on the other side (a query's conjunct meets the terms of every
  * record that matches it). `patients` are its compartment patients; references to them have no terms, the visibility terms serve
- * them. FhirError 422 past 900 terms: the record could not be found by what it holds.
+ * them. FhirError 422 past 900 terms, 413 past 1,024 as they are keyed: the record could not be found by what it holds.
  */
 export function termAsks(resource: Resource, options: { readonly base: string; readonly patients: readonly string[] }): readonly TermAsk[] {
   const asks: TermAsk[] = []
+  let own: number | null = null
   for (const indexed of indexedOf(resource.resourceType)) {
+    if (indexed.param.packaged) own ??= asks.length
     const found = values(indexed.param, resource)
     if (found.length === 0) continue
     if (indexed.param.packaged) addPackaged(asks, indexed, found, options)
     else if (indexed.param.kind === 'date') addDates(asks, indexed, found)
     else addTerms(asks, indexed, found, options.base)
   }
+  // Whether a package is here makes no difference to what is taken in.
+  if (keyed(asks.slice(0, own ?? asks.length), options.patients) > R4_KEYED_MAX) throw fault(413, 'too-long', `More than ${R4_KEYED_MAX} values to index, under all patients of the resource`)
   return asks
 }
+
+/** Terms of a record, once they are keyed under each of its patients, and those of its visibility. */
+const keyed = (asks: readonly TermAsk[], patients: readonly string[]): number =>
+  asks.reduce((sum, { level: at }) => sum + (at === 'patient' ? patients.length : 1), VISIBILITY * patients.length)
 
 /** R4's parameters come first, and are all there when a package's are added. */
 function addPackaged(asks: TermAsk[], indexed: Indexed, found: readonly TypedValue[], { base, patients }: { readonly base: string; readonly patients: readonly string[] }): void {
   const own: TermAsk[] = []
-  const keyed = (all: readonly TermAsk[]): number => all.reduce((sum, { level: at }) => sum + (at === 'patient' ? patients.length : 1), 0)
   if (indexed.param.kind === 'date') addDates(own, indexed, found)
   else addTerms(own, indexed, found.slice(0, PACKAGED_MAX + 1), base)
-  const isMuch = found.length > PACKAGED_MAX || own.length > PACKAGED_MAX || VISIBILITY * patients.length + keyed(asks) + keyed(own) > KEYED_MAX
+  const isMuch = found.length > PACKAGED_MAX || own.length > PACKAGED_MAX || keyed([...asks, ...own], patients) > KEYED_MAX
   if (isMuch) asks.push({ level: 'population', code: indexed.param.code, value: CROWDED })
   else asks.push(...own)
 }

@@ -92,11 +92,25 @@ function makeEntry(param: SearchParam): Entry {
   const { type, code } = param
   const compartment = param.kind === 'reference' && isWithinCompartment(param)
   // What a package calls `email` need not lie within R4's `telecom`.
-  if (param.packaged) return { level: isFewOrFree(param) ? 'none' : levelOf(param), codes: [code], compartment }
+  if (param.packaged) return { level: packagedLevels(type).get(code) ?? 'none', codes: [code], compartment }
   const wider = (WIDER[`${type}.${code}`] ?? WIDER[code] ?? []).filter((each) => searchParam(type, each) !== undefined)
   const codes = wider.length > 0 ? wider : [code]
   return { level: levelOf(searchParam(type, codes[0]!)!), codes, compartment }
 }
+
+/** Of one type that have terms: a record has room for so many marks beside all that R4 may take (search/extract.ts). */
+const PACKAGED_MAX = 64
+
+function packagedLevels(type: string): ReadonlyMap<string, Level> {
+  let found = levels.get(type)
+  if (found === undefined) {
+    const termed = searchParams(type).filter((param) => param.packaged && !isFewOrFree(param) && levelOf(param) !== 'none')
+    levels.set(type, (found = new Map(termed.slice(0, PACKAGED_MAX).map((param) => [param.code, levelOf(param)]))))
+  }
+  return found
+}
+
+const levels = definitionsCache<ReadonlyMap<string, Level>>()
 
 /** Of parameters that the lists above cannot name: codes and booleans have few values, and markdown is free text. */
 function isFewOrFree(param: SearchParam): boolean {

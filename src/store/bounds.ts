@@ -8,7 +8,8 @@ export const BOUNDS = {
   queryTerms: 8_192,
   noneOfTerms: 256,
   countMax: 10_000,
-  recordTerms: 1_024,
+  /** R4's own 1,024 (search/extract.ts), and a mark for each parameter of packages. */
+  recordTerms: 1_088,
   sealedBytes: 12 * 2 ** 20,
   /** A transaction of ENTRIES_LARGE_MAX entries, and the records that follow from it. */
   commitPuts: 21_000,
