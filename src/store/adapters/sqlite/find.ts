@@ -82,14 +82,15 @@ function makePlan(reader: RecordReader, query: TermQuery, after: Position | Plac
 
 /**
  * The set whose lists are read: the one with the fewest postings, as far as finding that is cheap; `found` are all of them where they
- * are few. A set with more terms than the best has postings is not looked at: a seek costs about as much as a record tested.
+ * are few. A set with more terms than the best has postings, or than a round looks for, is not looked at: a seek costs about as much as a
+ * record tested.
  */
 function chooseDriver(direction: Direction, sets: readonly TermSet[], range: Range): Choice {
   let best: Choice = { driver: sets[0] as TermSet, size: Infinity, found: null }
   if (sets.length === 1 && best.driver.size === 1) return best
   for (const few of FEW) {
     for (const set of sets) {
-      if (set.size >= best.size) break
+      if (set.size >= best.size || (set !== sets[0] && set.size >= few)) break
       const cap = Math.min(few, best.size)
       const found = direction.current.some(set, range, cap)
       if (found.length < cap) best = { driver: set, size: found.length, found }
