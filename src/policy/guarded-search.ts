@@ -5,7 +5,8 @@ import { compareValues, type SortPlace, sortValues } from '../search/sort.ts'
 import type { GuardedStore, Position, Row, SearchAsk, Seen, SortedAsk } from '../store/ports.ts'
 import { NO_POSITION, type StagedStore } from '../store/staged-store.ts'
 import type { GuardContext, Lens } from './lens.ts'
-import { type LinkSearch, resolveLinks } from './resolve-links.ts'
+import type { LinkSearch, Reach } from './resolve-hierarchies.ts'
+import { resolveLinks } from './resolve-links.ts'
 
 type Searcher = Pick<GuardedStore, 'search' | 'searchAll' | 'sorted' | 'count' | 'resolve'>
 
@@ -16,10 +17,11 @@ export function searcher(store: StagedStore, eyes: Lens, context: GuardContext, 
     if (found.next !== null) throw fault(422, 'too-costly', `A chained parameter matches more than ${context.chainMatchesMax} resources of type ${type} (CHAIN_MATCHES_MAX)`)
     return found.rows.map(shown)
   }
+  const reach = (): Reach => ({ base: context.base, rowsMax: context.chainMatchesMax, searchesMax: context.chainSearchesMax, searchesLeft: context.chainSearchesMax })
   /** The right to the search itself is judged before any of its links. */
   const resolved = async <Ask extends Pick<SearchAsk, 'type' | 'filter' | 'codes'>>(ask: Ask): Promise<Ask> => {
     eyes.searching(ask.type, ask.codes)
-    return { ...ask, filter: await resolveLinks(ask.type, ask.filter, linked, context.base) }
+    return { ...ask, filter: await resolveLinks(ask.type, ask.filter, linked, reach()) }
   }
   return {
     async search(ask) {
@@ -69,7 +71,7 @@ export function searcher(store: StagedStore, eyes: Lens, context: GuardContext, 
       const found = await store.find({ ...eyes.findAsk(await resolved(ask)), after: null, limit: max })
       return { count: found.rows.length, more: found.next !== null }
     },
-    resolve: (type, filter) => resolveLinks(type, filter, linked, context.base)
+    resolve: (type, filter) => resolveLinks(type, filter, linked, reach())
   }
 }
 

@@ -15,6 +15,8 @@ export interface GuardContext {
   readonly scanRecordsMax: number
   /** Rows that one search of linked rows may match (CHAIN_MATCHES_MAX). */
   readonly chainMatchesMax: number
+  /** Searches that one hierarchy of rows may take (CHAIN_SEARCHES_MAX). */
+  readonly chainSearchesMax: number
   /** Values and characters that may be compared in one row (MATCH_WORK_MAX). */
   readonly matchWorkMax: number
   /** Rows that a search may sort by a parameter (SORT_RECORDS_MAX). */

@@ -1,20 +1,18 @@
 /**
- * Chains and `_has` as plain clauses: a search of the linked type, as its caller would make it, takes the place of each. What the caller may
+ * Chains, `_has` and hierarchies as plain clauses: a search of the linked type, as its caller would make it, takes the place of each. What the caller may
  * not see of the linked rows can neither be followed nor pointed at (docs/adr/0004).
  */
 import { FhirError } from '../model/errors.ts'
 import type { Ref } from '../model/resource.ts'
-import { searchParam, values } from '../search/parameters.ts'
+import { values } from '../search/parameters.ts'
 import { and, codesOf, type Filter, or, type SearchParam } from '../search/query.ts'
 import { localTarget, pointingAt } from '../search/types/reference.ts'
 import type { Seen } from '../store/ports.ts'
-
-/** A guarded search of linked rows to its end. FhirError 403 for a type or parameter that is refused, 422 past the bound. */
-export type LinkSearch = (type: string, filter: Filter, codes: readonly string[]) => Promise<readonly Seen[]>
+import { directionOf, type LinkSearch, type Reach, resolveHierarchy, withIds } from './resolve-hierarchies.ts'
 
 /** The filter with no links left in it: the one place where they are followed. */
-export async function resolveLinks(type: string, filter: Filter, search: LinkSearch, base: string): Promise<Filter> {
-  return hasLinks(filter) ? new Resolver(search, base).resolve(type, filter) : filter
+export async function resolveLinks(type: string, filter: Filter, search: LinkSearch, reach: Reach): Promise<Filter> {
+  return hasLinks(filter) ? new Resolver(search, reach).resolve(type, filter) : filter
 }
 
 const hasLinks = (filter: Filter): boolean => {
@@ -22,17 +20,18 @@ const hasLinks = (filter: Filter): boolean => {
     case 'chain': case 'has': return true
     case 'and': case 'or': return filter.of.some(hasLinks)
     case 'not': return hasLinks(filter.of)
+    case 'clause': return directionOf(filter) !== null
     default: return false
   }
 }
 
 class Resolver {
   readonly #search: LinkSearch
-  readonly #base: string
+  readonly #reach: Reach
 
-  constructor(search: LinkSearch, base: string) {
+  constructor(search: LinkSearch, reach: Reach) {
     this.#search = search
-    this.#base = base
+    this.#reach = reach
   }
 
   /** `ids`: the rows of the type that can match at all, where a conjunct beside the filter says so. */
@@ -43,6 +42,10 @@ class Resolver {
       case 'not': return { kind: 'not', of: await this.resolve(type, filter.of) }
       case 'chain': return this.#chain(filter)
       case 'has': return this.#has(type, filter, ids)
+      case 'clause': {
+        const direction = directionOf(filter)
+        return direction === null ? filter : resolveHierarchy(filter, direction, this.#search, this.#reach)
+      }
       default: return filter
     }
   }
@@ -85,16 +88,12 @@ class Resolver {
     const ids = new Set<string>()
     for (const seen of rows) {
       for (const typed of values(param, seen.resource())) {
-        const target = localTarget(typed, this.#base)
+        const target = localTarget(typed, this.#reach.base)
         if (target?.type === type) ids.add(target.id)
       }
     }
     return [...ids]
   }
-}
-
-const withIds = (type: string, ids: readonly string[]): Filter => ids.length === 0 ? { kind: 'none' } : {
-  kind: 'clause', param: searchParam(type, '_id')!, modifier: null, values: ids.map((code) => ({ kind: 'token', system: undefined, code }))
 }
 
 function idsAmong(type: string, filters: readonly Filter[]): readonly Ref[] | null {

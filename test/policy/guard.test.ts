@@ -27,7 +27,7 @@ const store = {
 } as Partial<ResourceStore> as ResourceStore
 
 const guarded = async (scope: string): Promise<GuardedStore> =>
-  guard(stagedStore(store, 0, BASE), await policyOf({ scope, patient: 'a', fhirUser: 'Patient/a' }), { base: BASE, now: 0, newId: () => 'new', scanRecordsMax: 10, chainMatchesMax: 10, sortRecordsMax: 10, includedRecordsMax: 10, matchWorkMax: 1000 })
+  guard(stagedStore(store, 0, BASE), await policyOf({ scope, patient: 'a', fhirUser: 'Patient/a' }), { base: BASE, now: 0, newId: () => 'new', scanRecordsMax: 10, chainMatchesMax: 10, chainSearchesMax: 10, sortRecordsMax: 10, includedRecordsMax: 10, matchWorkMax: 1000 })
 const search = { type: 'Observation', filter: parseCriteria('Observation', 'status=final', { base: BASE, countMax: 1, countDefault: 1, orValuesMax: 1, lenient: false }), codes: ['status'], order: 'newest', after: null, limit: 10 } as const
 const versions = { order: 'newest', after: null, limit: 5, from: 0, at: null } as const
 const ref = { type: 'Observation', id: 'of-a' }
@@ -79,7 +79,7 @@ test('If-Match that names another version is 412, on rows that are hidden or abs
 describe('an update', () => {
   const byRules = async (rules: readonly object[]): Promise<GuardedStore> => {
     const policy = await policyOf({ scope: 'user/*.cruds', roles: ['clerk'] }, [], rolesWith({ clerk: { patients: 'all', labelMax: 'V', rules: [{ types: ['*'], do: 'crs' }, ...rules] } }))
-    return guard(stagedStore(store, 0, BASE), policy, { base: BASE, now: 0, newId: () => 'new', scanRecordsMax: 10, chainMatchesMax: 10, sortRecordsMax: 10, includedRecordsMax: 10, matchWorkMax: 1000 })
+    return guard(stagedStore(store, 0, BASE), policy, { base: BASE, now: 0, newId: () => 'new', scanRecordsMax: 10, chainMatchesMax: 10, chainSearchesMax: 10, sortRecordsMax: 10, includedRecordsMax: 10, matchWorkMax: 1000 })
   }
   const rule = (rest: object): object => ({ types: ['Observation'], do: 'u', ...rest })
   const amended = { ...content, status: 'amended' }

@@ -6,7 +6,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Claims, type Json, SYSTEM } from '../harness.ts'
 import { seenByA } from './mixed.ts'
-import { chains, includes, reverseIncludes, reverses, someOf, sorts } from './operators.ts'
+import { chains, hierarchies, includes, reverseIncludes, reverses, someOf, sorts } from './operators.ts'
 import { batchOf, hiddenRows, slices, types } from './queries.ts'
 import { A, differences, inTurns, openLeakWorld, pagesOf, PATIENT_A, rowsOf, rowsOfNobody, type Twins } from './world.ts'
 
@@ -35,7 +35,7 @@ async function answered(claims: Claims, urls: readonly string[]): Promise<{ read
 
 describe('patient A learns nothing of hidden rows', () => {
   test.each([
-    ['chains', chains, 1200], ['_has', reverses, 1500], ['_include', includes, 500], ['_revinclude', reverseIncludes, 800], ['_sort', sorts, 1000]
+    ['chains', chains, 1200], ['_has', reverses, 1500], ['_include', includes, 500], ['_revinclude', reverseIncludes, 800], ['_sort', sorts, 1000], ['hierarchies', hierarchies, 350]
   ] as const)('by %s', async (_name, urls, least) => {
     expect(urls.length).toBeGreaterThan(least)
     const asked = someOf(urls, 400)
@@ -94,10 +94,17 @@ describe('positive controls', () => {
     expect(reached).toBeGreaterThan(some.length / 4)
   })
 
+  test('a hierarchy leads the system through the row that A does not see', async () => {
+    const found = async (claims: Claims): Promise<readonly string[]> => (await twins.full.ask(claims, { path: 'Encounter?part-of:below=Encounter/a-Encounter-0' })).json.entry?.map(({ resource }: Json) => resource.id) ?? []
+    expect(await found(SYSTEM)).toEqual(expect.arrayContaining(['hidden-part', 'part-of-hidden', 'part-of-seen', 'hidden-end']))
+    expect((await found(PATIENT_A)).filter((id) => /hidden|seen/.test(id))).toEqual([])
+  })
+
   test('A finds A\'s own by them', async () => {
     const own = async (path: string): Promise<readonly string[]> => (await twins.full.ask(PATIENT_A, { path })).json.entry?.map(({ resource }: Json) => `${resource.resourceType}/${resource.id}`) ?? []
     expect(await own('Condition?patient.family=Familya')).toEqual(expect.arrayContaining(['Condition/a-Condition-0', 'Condition/a-Condition-1']))
     expect(await own('Patient?_has:Observation:patient:_id=a-Observation-0')).toEqual(['Patient/a'])
+    expect(await own('Encounter?part-of:below=Encounter/part-of-hidden')).toEqual(['Encounter/part-of-seen'])
     expect(await own('Observation?_id=focus-b&_include=*')).toEqual(['Observation/focus-b', 'Patient/a'])
     expect(await own('Patient?_revinclude=Coverage:beneficiary')).toContain('Coverage/coverage-a-b')
   })

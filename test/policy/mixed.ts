@@ -13,6 +13,8 @@ const audit = (id: string, ...whats: readonly string[]): Resource => row('AuditE
   type: { system: 'http://terminology.hl7.org/CodeSystem/audit-event-type', code: 'rest' }, recorded: '2024-01-01T00:00:00Z', outcome: '0',
   agent: [{ requestor: true }], source: { observer: { display: 'x' } }, entity: whats.map((reference) => ({ what: { reference } }))
 })
+const encounter = (id: string, of: string, whole: string): Resource =>
+  row('Encounter', id, { status: 'finished', class: { code: 'AMB' }, subject: patient(of), partOf: { reference: `Encounter/${whole}` } })
 const coverage = (id: string, content: Json): Resource => row('Coverage', id, { status: 'active', payor: [{ display: 'x' }], ...content })
 
 /** A's by DESIGN.md §5: about A alone, or A is a party by right. */
@@ -31,11 +33,13 @@ export const seenByA: readonly Resource[] = [
   row('Provenance', 'provenance-a', { target: [{ reference: 'Observation/a-Observation-0' }, { reference: 'Organization/all-Organization-0' }], recorded: '2024-01-01T00:00:00Z', agent }),
   row('Binary', 'binary-a', { contentType: 'text/plain', data: 'c2VjcmV0', securityContext: { reference: 'Observation/a-Observation-0' } }),
   audit('audit-a', 'Patient/a'),
+  encounter('part-of-hidden', 'a', 'hidden-part'), encounter('part-of-seen', 'a', 'part-of-hidden'),
   row('Device', 'device-free', { deviceName: [{ name: 'Thermometer', type: 'user-friendly-name' }] })
 ]
 
 /** Not A's, though each has a thread that leads to A. */
 export const hiddenFromA: readonly Resource[] = [
+  encounter('hidden-part', 'b', 'a-Encounter-0'), encounter('hidden-end', 'b', 'part-of-seen'),
   observation('b-by-a', { subject: patient('b'), performer: [patient('a')] }),
   observation('b-focus-a', { subject: patient('b'), focus: [patient('a')] }),
   observation('a-by-b', { subject: patient('a'), performer: [patient('b')] }),

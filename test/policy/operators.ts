@@ -1,4 +1,5 @@
 /** Requests by what leads from one row to others, or puts them in order: chains, _has, includes, sorts, made from the registry of search parameters. */
+import { partOf } from '../../src/search/hierarchy.ts'
 import { searchParam, searchParams } from '../../src/search/parameters.ts'
 import type { SearchParam } from '../../src/search/query.ts'
 import { isSortable } from '../../src/search/sort.ts'
@@ -31,6 +32,12 @@ export const reverses: readonly string[] = [...types, ...shared].flatMap((type) 
   const toPatient = references(source).find((each) => each.code === 'patient' || each.code === 'subject')
   const end = ends(source, 1).map((text) => `${type}?_has:${source}:${param.code}:${text}`)
   return toPatient === undefined ? end : [...end, `${type}?_has:${source}:${param.code}:${toPatient.code}:Patient.identifier=urn:mrn|mr-b`]
+})))
+
+/** Each reference to a row that may be part of another, by rows of A and of B, and through what is hidden between rows of A. */
+export const hierarchies: readonly string[] = types.flatMap((type) => references(type).flatMap((param) => referenceTargets(param).filter((target) => partOf(target) !== undefined && types.includes(target)).flatMap((target) => {
+  const ids = [`a-${target}-0`, `b-${target}-0`, ...(target === 'Encounter' ? ['hidden-part', 'part-of-hidden', 'part-of-seen', 'hidden-end'] : [])]
+  return ids.flatMap((id) => [`${type}?${param.code}:below=${target}/${id}`, `${type}?${param.code}:above=${target}/${id}&_total=accurate&_count=1`])
 })))
 
 const OPERATORS: Readonly<Record<string, readonly string[] | undefined>> = { string: ['eq', 'co', 'sw', 'ne', 'pr'], token: ['eq', 'ne', 'pr'], reference: ['re', 'pr'], date: ['eq', 'ge', 'po', 'pr'] }

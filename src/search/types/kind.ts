@@ -19,6 +19,8 @@ export interface ValueContext {
   readonly textCharsMax?: number | undefined
   /** Absent: no modifier that needs terminology is answered here. */
   readonly lookups?: Lookups | undefined
+  /** Absent: no value may lead to rows that others are linked to. */
+  readonly chainDepthMax?: number | undefined
 }
 
 export interface MatchContext {

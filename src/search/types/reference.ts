@@ -1,10 +1,13 @@
+import { fault } from '../../model/errors.ts'
 import { ID_PATTERN, type Ref } from '../../model/resource.ts'
+import { partOf } from '../hierarchy.ts'
 import type { TypedValue } from '../parameters.ts'
 import { type Filter, NONE, type ParamValue, type SearchParam } from '../query.ts'
 import { parseReference } from '../references.ts'
-import { type Kind, type MatchContext, NO_TERMS, notIndexed, type TermText, type ValueContext } from './kind.ts'
+import { type Form, type Kind, type MatchContext, NO_TERMS, notIndexed, type TermText, type ValueContext } from './kind.ts'
 import { parseToken, tokenMatches } from './token.ts'
 import { isObject, splitUnescaped, unescapeValue } from './text.ts'
+import { isUnder } from './uri.ts'
 
 type ReferenceValue = Extract<ParamValue, { kind: 'reference' }>
 
@@ -20,7 +23,9 @@ export const referenceKind: Kind = {
       matches: (value, typed) => isObject(typed.value) && isObject(typed.value.identifier)
         && tokenMatches(value, { type: 'Identifier', value: typed.value.identifier }),
       asks: notIndexed
-    }
+    },
+    above: around('above'),
+    below: around('below')
   },
   terms: (typed, { base }) => {
     const target = readTarget(typed.value, base)
@@ -32,6 +37,39 @@ export const referenceKind: Kind = {
 
 /** Marks a record with so many values of a parameter that none of them is indexed: of references, and of whatever packages bring. */
 export const CROWDED = 'r:*'
+
+/**
+ * A row and all that it is part of, or all its parts; of a canonical all versions, or paths of the URL, above or below it
+ * (https://hl7.org/fhir/R4/search.html#reference). The guard replaces the rows by those that its caller reaches (policy/resolve-links.ts).
+ */
+function around(direction: 'above' | 'below'): Form {
+  return {
+    parse: (text, param, context) => parseAround(text, param, context),
+    matches: (value, typed, context) => {
+      if (value.kind !== 'reference' || value.url === null) throw new Error('A hierarchy of rows is resolved before it is matched')
+      const target = readTarget(typed.value, context.base)
+      if (target === null || target.url === null) return false
+      // A reference to a row of another server: what it is part of is not known here.
+      if (isObject(typed.value)) return value.version === null && target.url === value.url
+      const [top, part] = direction === 'below' ? [value, target] : [target, value]
+      if (value.version === null) return isUnder(part.url!, top.url!)
+      return part.url === top.url && part.version !== null && top.version !== null && isWithin(part.version, top.version)
+    },
+    asks: (value) => (value.kind === 'reference' && value.url !== null && value.version !== null ? [{ text: `r:${value.url}`, target: null }] : null)
+  }
+}
+
+/** Version 1.2.3 lies within 1.2. */
+const isWithin = (version: string, top: string): boolean => version === top || version.startsWith(`${top}.`)
+
+/** Rows of a type that has a hierarchy, where links may be followed at all, and URLs. */
+function parseAround(text: string, param: SearchParam, context: ValueContext): ReferenceValue | null {
+  const value = parseReferenceValue(text, param, context)
+  if (value === null || value.url !== null) return value
+  if (value.version !== null || value.type === null || partOf(value.type) === undefined) return null
+  if (context.chainDepthMax === undefined) throw fault(400, 'not-supported', 'Hierarchies of resources are searched by where chains are: in searches, not in scopes and policies')
+  return value
+}
 
 /** Under `:Type`, an id or a reference of that type; null when malformed or of another type. */
 export function parseTypedReference(type: string, text: string, param: SearchParam, context: ValueContext): ParamValue | null {

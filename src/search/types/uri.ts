@@ -27,5 +27,5 @@ function uriForm(hit: (given: string, asked: string) => boolean): Form {
 }
 
 /** Whether a URL is another one or lies below it in the path. URNs have no path: they only equal themselves. */
-const isUnder = (url: string, top: string): boolean =>
+export const isUnder = (url: string, top: string): boolean =>
   url === top || (!top.startsWith('urn:') && url.startsWith(top) && (top.endsWith('/') || url[top.length] === '/'))

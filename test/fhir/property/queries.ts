@@ -4,6 +4,7 @@ import { allTypes } from '../../../src/search/classification.ts'
 import { searchParam, searchParams } from '../../../src/search/parameters.ts'
 import type { SearchParam } from '../../../src/search/query.ts'
 import { BASE, CODES, DATES, NUMBERS, type Pick, type Random, picker, ROWS, SYSTEMS, UCUM, UNITS, URIS, WORDS } from './generate.ts'
+import { PARTS } from './hierarchies.ts'
 import { type Asked, componentsFor, type Row, type Typed, valuesOf } from './reference.ts'
 
 export type Condition =
@@ -151,7 +152,7 @@ function write(m: Maker, param: SearchParam, filtering = false): Written {
 }
 
 const MODIFIERS: Readonly<Record<string, readonly string[] | undefined>> = {
-  string: ['exact', 'contains'], token: ['not', 'text', 'of-type'], reference: ['identifier'], uri: ['above', 'below']
+  string: ['exact', 'contains'], token: ['not', 'text', 'of-type'], reference: ['identifier', 'above', 'below'], uri: ['above', 'below']
 }
 
 function clause(m: Maker, param: SearchParam): Asking {
@@ -160,7 +161,9 @@ function clause(m: Maker, param: SearchParam): Asking {
     return { name: `${param.code}:missing`, text: String(missing), condition: { kind: 'missing', param, missing } }
   }
   const how = MODIFIERS[param.kind] !== undefined && chance(m, 0.3) ? m.pick(MODIFIERS[param.kind]!) : null
-  const made = Array.from({ length: m.pick([1, 1, 1, 2, 3]) }, () => valueUnder(m, param, how))
+  const tree = param.kind === 'reference' && (how === 'above' || how === 'below') ? aroundOf(m, param) : null
+  if (param.kind === 'reference' && (how === 'above' || how === 'below') && tree === null) return clause(m, param)
+  const made = tree !== null ? [tree] : Array.from({ length: m.pick([1, 1, 1, 2, 3]) }, () => valueUnder(m, param, how))
   const condition: Condition = { kind: 'clause', param, how, values: made.map(({ asked }) => asked) }
   const [only] = made
   // A type as the modifier of a reference is the type of the value.
@@ -168,6 +171,20 @@ function clause(m: Maker, param: SearchParam): Asking {
     return { name: `${param.code}:${only!.asked.type}`, text: only!.asked.id!, condition }
   }
   return { name: how === null ? param.code : `${param.code}:${how}`, text: made.map(({ text }) => text).join(','), condition }
+}
+
+/** A row of a hierarchy, a canonical with or without its version, or a URL above it; null where the parameter points to none. */
+function aroundOf(m: Maker, param: SearchParam): Written | null {
+  const { value } = sample(m, param) ?? {}
+  const [url = '', version = null] = typeof value === 'string' && value.startsWith('http') && !value.startsWith(BASE) ? value.split('|') as [string, string?] : []
+  if (url !== '') {
+    const asked = m.pick([[url, version], [url, version === null ? null : `${version}.1`], [url, version?.slice(0, 1) ?? null], [url.replace(/\/[^/]*$/, ''), null]] as const)
+    return { text: escape(asked[0]) + (asked[1] === null ? '' : `|${asked[1]}`), asked: { kind: 'reference', type: null, id: null, url: asked[0], version: asked[1] } }
+  }
+  const types = (targetsOf(param).length === 0 ? [] : targetsOf(param)).filter((type) => PARTS[type] !== undefined)
+  if (types.length === 0) return null
+  const [type, id] = [m.pick(types), `r${Math.floor(m.random() * ROWS)}`]
+  return { text: targetsOf(param).length === 1 && chance(m, 0.5) ? id : `${type}/${id}`, asked: { kind: 'reference', type, id, url: null, version: null } }
 }
 
 function valueUnder(m: Maker, param: SearchParam, how: string | null): Written {

@@ -141,7 +141,18 @@ export function targetOf(value: unknown): { readonly type: string | null; readon
   return local === null ? { type: null, id: null, url: bare, version } : { type: local[1]!, id: local[2]!, url: null, version: version ?? local[3] ?? null }
 }
 
+/** A canonical above or below another; references are only what they are. */
+function urlAround(how: string, asked: Extract<Asked, { kind: 'reference' }>, value: unknown): boolean {
+  const target = targetOf(value)
+  if (target === null || target.url === null) return false
+  if (typeof value === 'object') return asked.version === null && target.url === asked.url
+  if (asked.version === null) return uriHolds(how, asked.url!, target.url)
+  const [whole, part] = how === 'below' ? [asked, target] : [target, asked]
+  return target.url === asked.url && whole.version !== null && part.version !== null && `${part.version}.`.startsWith(`${whole.version}.`)
+}
+
 function referenceHolds(how: string | null, asked: Asked, { value }: Typed): boolean {
+  if ((how === 'above' || how === 'below') && asked.kind === 'reference') return urlAround(how, asked, value)
   if (how === 'identifier') {
     const identifier = (value as Fields).identifier
     return identifier !== undefined && tokenHolds(null, asked, { type: 'Identifier', value: identifier })

@@ -16,6 +16,7 @@ import { stagedStore } from '../../../src/store/staged-store.ts'
 import { openSystem, type System } from '../../../src/system.ts'
 import { BASE, makeResource, type Random, ROWS } from './generate.ts'
 import type { Case, Condition } from './queries.ts'
+import { around } from './hierarchies.ts'
 import { clock, compositeHolds, holds, type Row as Found, spanOf, targetOf, type Typed, valuesOf } from './reference.ts'
 
 export interface World {
@@ -138,8 +139,17 @@ export function isRefused(condition: Condition, searchable: ReadonlySet<string>)
     case 'not': return isRefused(condition.of, searchable)
     case 'chain': return condition.targets.every(({ type, of }) => !searchable.has(type) || isRefused(of, searchable))
     case 'has': return !searchable.has(condition.param.type) || isRefused(condition.of, searchable)
+    case 'clause': {
+      const tree = treeOf(condition)
+      return tree !== null && !searchable.has(tree.type)
+    }
     default: return false
   }
+}
+
+/** The one row that a clause asks the hierarchy of. */
+function treeOf({ param, how, values: [asked] }: Extract<Condition, { kind: 'clause' }>): { readonly type: string; readonly id: string } | null {
+  return param.kind === 'reference' && (how === 'above' || how === 'below') && asked?.kind === 'reference' && asked.type !== null && asked.id !== null ? { type: asked.type, id: asked.id } : null
 }
 
 export function meets(condition: Condition, row: Found, view: View): boolean {
@@ -151,6 +161,11 @@ export function meets(condition: Condition, row: Found, view: View): boolean {
     case 'clause': {
       const { param, how, values } = condition
       if (how === 'not') return !meets({ ...condition, how: null }, row, view)
+      const tree = treeOf(condition)
+      if (tree !== null) {
+        const ids = around(how!, tree.type, tree.id, view.rows.get(tree.type) ?? [])
+        return valuesOf(param, row).map(({ value }) => targetOf(value)).some((target) => target?.type === tree.type && ids.has(target.id!))
+      }
       return values.some((asked) => (asked.kind === 'composite'
         ? compositeHolds(param, row, (parts) => asked.of.every((part, at) => parts[at]!.some((typed) => holds(null, part, typed))))
         : valuesOf(param, row).some((typed) => holds(how, asked, typed))))
