@@ -1,5 +1,5 @@
 /** The CapabilityStatement, made from the tables that the server runs on (https://hl7.org/fhir/R4/http.html#capabilities). */
-import type { FhirRequest, FhirResponse } from '../model/interaction.ts'
+import type { FhirResponse } from '../model/interaction.ts'
 import { answered } from '../search/answered.ts'
 import { allTypes, classify } from '../search/classification.ts'
 import { searchParam, searchParams } from '../search/parameters.ts'
@@ -19,8 +19,8 @@ export interface CapabilityOptions {
   readonly date: string
 }
 
-export function capabilities(request: FhirRequest, options: CapabilityOptions): FhirResponse {
-  return jsonReply(request, statement(options))
+export function capabilities(options: CapabilityOptions): FhirResponse {
+  return jsonReply(statement(options))
 }
 
 /** The statement as it is sent to those without a token too. */

@@ -42,7 +42,7 @@ export type Handle = (request: FhirRequest, caller: Caller) => Promise<FhirRespo
 
 export function fhirHandler(context: FhirContext): Handle {
   return async (request, caller) => {
-    if (request.interaction === 'capabilities') return capabilities(request, context)
+    if (request.interaction === 'capabilities') return capabilities(context)
     const policy = await context.compile(caller)
     const session: Session = { context, caller, policy }
     if (request.interaction === 'batch' || request.interaction === 'transaction') return bundle(session, request)

@@ -2,11 +2,12 @@
 import { fault } from '../model/errors.ts'
 import type { FhirResponse } from '../model/interaction.ts'
 import { refText } from '../model/resource.ts'
+import { takingTurns } from '../model/turns.ts'
 import type { Query } from '../search/query.ts'
 import { explanation } from './explanation.ts'
 import type { FindReport, Seen, Seens } from '../store/ports.ts'
 import { type Exchange, pageToken, type Place } from './exchange.ts'
-import { FHIR_JSON, isPretty, JsonPieces } from './reply.ts'
+import { FHIR_JSON, JsonPieces } from './reply.ts'
 import { type Subset, subsetOf } from './subset.ts'
 
 export interface Page extends Seens<Place> {
@@ -25,20 +26,25 @@ export interface Searchset extends Pick<Page, 'rows' | 'included' | 'total'>, Pa
 }
 
 /** A page of a search; `path` follows the FHIR base. */
-export function searchPage(exchange: Exchange, path: string, query: Query, page: Page): FhirResponse {
+export function searchPage(exchange: Exchange, path: string, query: Query, page: Page): Promise<FhirResponse> {
   const { rows, included, total, reports } = page
   return searchset(exchange, { rows, included, total, reports, links: linksOf(exchange, path, query.used, page), subset: { match: subsetOf(query, true), include: subsetOf(query, false) } })
 }
 
 /** Rows are sent as they are stored, where nothing of them is left out. */
-export function searchset({ request, site }: Exchange, { links, total, rows, included, reports = null, subset = { match: null, include: null } }: Searchset): FhirResponse {
+export async function searchset({ site }: Exchange, { links, total, rows, included, reports = null, subset = { match: null, include: null } }: Searchset): Promise<FhirResponse> {
   const pieces = new JsonPieces().text(`{"resourceType":"Bundle","type":"searchset"${total === null ? '' : `,"total":${total}`},"link":${JSON.stringify(links)}`)
   const write = entryWriter(pieces, site.base)
-  for (const seen of rows) write(seen, 'match', subset.match)
-  for (const seen of included) write(seen, 'include', subset.include)
   const entries = rows.length + included.length
+  const turn = takingTurns()
+  for (let at = 0; at < entries; at++) {
+    if (at < rows.length) write(rows[at]!, 'match', subset.match)
+    else write(included[at - rows.length]!, 'include', subset.include)
+    const pause = turn()
+    if (pause !== undefined) await pause
+  }
   if (reports !== null) pieces.text(`${entries === 0 ? ',"entry":[' : ','}{"resource":${JSON.stringify(explanation(reports))},"search":{"mode":"outcome"}}`)
-  return { status: 200, headers: { 'content-type': FHIR_JSON }, body: pieces.text(entries === 0 && reports === null ? '}' : ']}').done(isPretty(request)) }
+  return { status: 200, headers: { 'content-type': FHIR_JSON }, body: pieces.text(entries === 0 && reports === null ? '}' : ']}').done() }
 }
 
 function entryWriter(pieces: JsonPieces, base: string): (seen: Seen, mode: 'match' | 'include', subset: Subset | null) => void {

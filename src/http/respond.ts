@@ -14,7 +14,7 @@ export interface RespondOptions {
 
 const FHIR_JSON = 'application/fhir+json'
 /** Laying out more would hold up everybody else. */
-const PRETTY_BYTES_MAX = 1_048_576
+const PRETTY_BYTES_MAX = 262_144
 
 /** Writes one answer: fixed headers, those of the steps, those of the reply. HEAD gets the headers of GET. */
 export function respond(exchange: Exchange, reply: FhirResponse, options: RespondOptions): void {

@@ -4,7 +4,10 @@
 const WORK_MS = 10
 
 /** To be called between two pieces of work: a promise to wait for where others should run, else undefined. */
-export function takingTurns(): () => Promise<unknown> | undefined {
+export type Turn = () => Promise<unknown> | undefined
+
+/** One for all the work of a request: many pieces, each of them short, are long together. */
+export function takingTurns(): Turn {
   let last = performance.now()
   return () => {
     if (performance.now() - last <= WORK_MS) return undefined

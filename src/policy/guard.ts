@@ -84,12 +84,12 @@ export function guard(store: StagedStore, policy: Policy, context: GuardContext)
       return now === undefined ? undefined : instanceVersions(store, sees, of, now.row, ask)
     }
     const judge: Judge = (type) => ({
-      reach: reachOf(eyes.require(type, 'r')), accept: (row, newest) => sees(newest) && (row === newest || sees(row)), scanRecordsMax: context.scanRecordsMax
+      reach: reachOf(eyes.require(type, 'r')), accept: (row, newest) => sees(newest) && (row === newest || sees(row)), scanRecordsMax: context.scanRecordsMax, turn: eyes.turn
     })
     if (of !== null) return typeVersions(store, judge, of, ask)
     const types = allTypes.filter((type) => eyes.has(type, 'r'))
     if (types.length === 0) throw fault(403, 'forbidden', 'Neither scope nor role allows this interaction on any type')
-    return systemVersions(store, judge, types, ask)
+    return systemVersions(store, judge, types, ask, eyes.turn)
   }
 }
 

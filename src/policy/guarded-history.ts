@@ -1,5 +1,6 @@
 /** Versions that a caller may see: of one resource, of a type, of all types in one order. */
 import type { Ref } from '../model/resource.ts'
+import type { Turn } from '../model/turns.ts'
 import type { HistoryAsk, Position, Row, VersionsAsk } from '../store/ports.ts'
 import type { StagedStore } from '../store/staged-store.ts'
 
@@ -7,18 +8,23 @@ type Listed = { readonly row: Row; readonly position: Position }
 export interface Listing { readonly found: readonly Listed[]; readonly more: boolean }
 
 /** What of the ask is the policy's: the reach, and whether a version and its current one are both seen. */
-export type Judge = (type: string) => Pick<VersionsAsk, 'reach' | 'accept' | 'scanRecordsMax'>
+export type Judge = (type: string) => Pick<VersionsAsk, 'reach' | 'accept' | 'scanRecordsMax' | 'turn'>
 
 export async function typeVersions(store: StagedStore, judge: Judge, type: string, ask: HistoryAsk): Promise<Listing> {
   return store.findVersions({ type, ...judge(type), ...ask, before: Infinity })
 }
 
 /** The types' own streams, merged: by time, then by the name of the type, then as each store has them. */
-export async function systemVersions(store: StagedStore, judge: Judge, types: readonly string[], ask: HistoryAsk): Promise<Listing> {
+export async function systemVersions(store: StagedStore, judge: Judge, types: readonly string[], ask: HistoryAsk, turn: Turn): Promise<Listing> {
   const start = ask.after === null ? null : typedPosition(ask.after)
   const sign = ask.order === 'newest' ? -1 : 1
   const streams = [...types].sort().map((type) => stream(store, { type, ...judge(type), ...ask, ...resumed(type, start, ask) }))
-  const heads = await Promise.all(streams.map((each) => each.next()))
+  const heads: IteratorResult<Listed, undefined>[] = []
+  for (let from = 0; from < streams.length; from += STREAMS_AT_ONCE) {
+    heads.push(...(await Promise.all(streams.slice(from, from + STREAMS_AT_ONCE).map((each) => each.next()))))
+    const pause = turn()
+    if (pause !== undefined) await pause
+  }
   const found: Listed[] = []
   for (;;) {
     let best = -1
@@ -32,6 +38,9 @@ export async function systemVersions(store: StagedStore, judge: Judge, types: re
     heads[best] = await streams[best]!.next()
   }
 }
+
+/** Types whose first versions are asked for together. */
+const STREAMS_AT_ONCE = 16
 
 /** The first of each type are few, since most types have none of the newest. */
 async function* stream(store: StagedStore, ask: VersionsAsk): AsyncGenerator<Listed, undefined> {

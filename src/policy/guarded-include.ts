@@ -20,6 +20,8 @@ export function includer(store: StagedStore, eyes: Lens, context: GuardContext, 
       const texts = new Set<string>()
       for (const seen of from) {
         if (source !== null && source !== seen.row.type) continue
+        const pause = eyes.turn()
+        if (pause !== undefined) await pause
         for (const ref of referencesOf(seen, param === null ? referenceParams(seen.row.type) : [param], texts, context.base)) {
           const name = refText(ref)
           if ((target === null || target === ref.type) && !known.has(name) && !refs.has(name) && eyes.has(ref.type, 'r')) refs.set(name, ref)

@@ -1,6 +1,6 @@
 /** The searching half of the guard. */
 import { fault } from '../model/errors.ts'
-import { sortInTurns, takingTurns } from '../model/turns.ts'
+import { sortInTurns, type Turn } from '../model/turns.ts'
 import { compareValues, type SortPlace, sortValues } from '../search/sort.ts'
 import type { GuardedStore, Position, Row, SearchAsk, Seen, SortedAsk } from '../store/ports.ts'
 import { NO_POSITION, type StagedStore } from '../store/staged-store.ts'
@@ -17,7 +17,7 @@ export function searcher(store: StagedStore, eyes: Lens, context: GuardContext, 
     if (found.next !== null) throw fault(422, 'too-costly', `A chained parameter matches more than ${context.chainMatchesMax} resources of type ${type} (CHAIN_MATCHES_MAX)`)
     return found.rows.map(shown)
   }
-  const reach = (): Reach => ({ base: context.base, rowsMax: context.chainMatchesMax, searchesMax: context.chainSearchesMax, searchesLeft: context.chainSearchesMax })
+  const reach = (): Reach => ({ base: context.base, rowsMax: context.chainMatchesMax, searchesMax: context.chainSearchesMax, searchesLeft: context.chainSearchesMax, turn: eyes.turn })
   /** The right to the search itself is judged before any of its links. */
   const resolved = async <Ask extends Pick<SearchAsk, 'type' | 'filter' | 'codes'>>(ask: Ask): Promise<Ask> => {
     eyes.searching(ask.type, ask.codes)
@@ -63,7 +63,7 @@ export function searcher(store: StagedStore, eyes: Lens, context: GuardContext, 
       const asked = eyes.findAsk({ ...(await resolved(ask)), order: 'newest', after: null, limit: context.sortRecordsMax })
       const found = await store.find(asked)
       if (found.next !== null) throw fault(422, 'too-costly', `A search may sort ${context.sortRecordsMax} resources by a parameter (SORT_RECORDS_MAX): narrow it, or sort by _lastUpdated`)
-      const all = await placed(found.rows.map(shown), ask, context)
+      const all = await placed(found.rows.map(shown), ask, context, eyes.turn)
       const page = cut(all, ask)
       return { ...page, rows: page.rows.map(reveal), count: all.length }
     },
@@ -78,9 +78,8 @@ export function searcher(store: StagedStore, eyes: Lens, context: GuardContext, 
 interface Placed { readonly seen: Seen; readonly place: SortPlace }
 
 /** In order. The values are read from what the caller sees, so that nothing hidden shows in the order. */
-async function placed(rows: readonly Seen[], { keys }: SortedAsk, { base }: GuardContext): Promise<readonly Placed[]> {
+async function placed(rows: readonly Seen[], { keys }: SortedAsk, { base }: GuardContext, turn: Turn): Promise<readonly Placed[]> {
   const all: Placed[] = []
-  const turn = takingTurns()
   for (const seen of rows) {
     const { updated, id } = seen.row
     all.push({ seen, place: { values: sortValues(keys, seen.resource(), { base, updated }), updated, id } })

@@ -1,6 +1,7 @@
 /** What one caller may see: of which rows, and of a row which elements. */
 import { fault } from '../model/errors.ts'
 import type { Resource } from '../model/resource.ts'
+import { takingTurns } from '../model/turns.ts'
 import { matches } from '../search/match.ts'
 import { searchParam } from '../search/parameters.ts'
 import { and, codesOf, or } from '../search/query.ts'
@@ -38,6 +39,7 @@ export function lens(policy: Policy, context: GuardContext) {
   /** Null: nobody asked. */
   let reports: FindReport[] | null = null
   const matchContext = { base: context.base }
+  const turn = takingTurns()
   /** A hit of a search is judged when it is met and shown when it is given: its grants and its masked copy are the same. */
   const searched = new WeakMap<Row, Seen>()
   const grantsOf = (row: Row, right: Right): readonly Grant[] =>
@@ -86,12 +88,12 @@ export function lens(policy: Policy, context: GuardContext) {
     }
     const filter = and([ask.filter, or(grants.map((grant) => grant.filter))])
     const { type, order, after, limit } = ask
-    const found: FindAsk = { type, reach: reachOf(grants), filter, accept, order, after, limit, scanRecordsMax: context.scanRecordsMax }
+    const found: FindAsk = { type, reach: reachOf(grants), filter, accept, order, after, limit, scanRecordsMax: context.scanRecordsMax, turn }
     return reports === null ? found : { ...found, report: (report) => void reports?.push(report) }
   }
   const explained = (): readonly FindReport[] => {
     if (!policy.explain) throw fault(403, 'forbidden', "The parameter '_explain' is refused to this role")
     return (reports ??= [])
   }
-  return { explained, look, require, has, searching, findAsk, grantsOf, seen }
+  return { explained, turn, look, require, has, searching, findAsk, grantsOf, seen }
 }

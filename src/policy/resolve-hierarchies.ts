@@ -4,6 +4,7 @@
  */
 import { fault } from '../model/errors.ts'
 import { type Ref, refText } from '../model/resource.ts'
+import type { Turn } from '../model/turns.ts'
 import { partOf } from '../search/hierarchy.ts'
 import { searchParam, values } from '../search/parameters.ts'
 import { type Filter, or, type SearchParam } from '../search/query.ts'
@@ -22,6 +23,8 @@ export interface Reach {
   /** Searches (CHAIN_SEARCHES_MAX), and how many are left. */
   readonly searchesMax: number
   searchesLeft: number
+  /** Of the request. */
+  readonly turn: Turn
 }
 
 type Clause = Extract<Filter, { kind: 'clause' }>

@@ -81,16 +81,18 @@ class Resolver {
     const inner = await this.resolve(param.type, of)
     const filter = ids === null ? inner : and([pointingAt(param, ids), inner])
     const rows = await this.#search(param.type, filter, [param.code, ...codesOf(of)])
-    return withIds(type, this.#pointedAt(type, param, rows))
+    return withIds(type, await this.#pointedAt(type, param, rows))
   }
 
-  #pointedAt(type: string, param: SearchParam, rows: readonly Seen[]): readonly string[] {
+  async #pointedAt(type: string, param: SearchParam, rows: readonly Seen[]): Promise<readonly string[]> {
     const ids = new Set<string>()
     for (const seen of rows) {
       for (const typed of values(param, seen.resource())) {
         const target = localTarget(typed, this.#reach.base)
         if (target?.type === type) ids.add(target.id)
       }
+      const pause = this.#reach.turn()
+      if (pause !== undefined) await pause
     }
     return [...ids]
   }

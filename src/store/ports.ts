@@ -1,4 +1,5 @@
 import type { Bytes, Ref, Resource } from '../model/resource.ts'
+import type { Turn } from '../model/turns.ts'
 import type { Filter, Include, Plan, SortKey } from '../search/query.ts'
 import type { SortPlace } from '../search/sort.ts'
 import type { LedgerEntry } from './ports/ledger.ts'
@@ -79,6 +80,8 @@ export interface FindAsk {
   readonly scanRecordsMax: number
   /** Told how the search was made, once it is over. */
   readonly report?: (report: FindReport) => void
+  /** Of the request that asks. Absent: this search takes turns by itself. */
+  readonly turn?: Turn
 }
 
 /** How a search of one type was made. Rows that its caller does not see are counted nowhere. */
@@ -107,6 +110,8 @@ export interface VersionsAsk {
   readonly at: { readonly from: number; readonly before: number } | null
   /** Versions that `accept` takes and that were not current within `at`; past it: FhirError 422 too-costly. */
   readonly scanRecordsMax: number
+  /** Of the request that asks. Absent: this search takes turns by itself. */
+  readonly turn?: Turn
 }
 
 /** `more`: another version follows that would be given. */

@@ -153,11 +153,11 @@ async function find(finding: Finding, planned: Plan, ask: FindAsk, costly: () =>
   let last: Position | null = null
   let after = ask.after
   let refused = 0
+  const breath = ask.turn ?? takingTurns()
   for (;;) {
     // One row more than asked is looked for, so that a next link exists only where another row of this caller does.
     const limit = Math.min(1000, after === ask.after ? ask.limit + 1 : Math.max(64, ask.limit + 1 - rows.length))
     const page = await records.find(query, { after, limit, examine: 2000 })
-    const breath = takingTurns()
     for (const stored of page.records) {
       // Awaited only where a key has to be read: searches that take turns row by row are slower, all of them.
       const opened = openRow(stored)
@@ -196,7 +196,7 @@ async function findByIds({ store, ring }: Finding, ids: readonly string[], ask: 
   live.sort((a, b) => sign * comparePositions(a.position, b.position))
   const rows: Row[] = []
   let last: Position | null = null
-  const breath = takingTurns()
+  const breath = ask.turn ?? takingTurns()
   for (const { row, position } of live) {
     const pause = breath()
     if (pause !== undefined) await pause

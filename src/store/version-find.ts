@@ -1,6 +1,7 @@
 /** Versions of all records of a type: candidates by trail terms, opened, confirmed against the current version of each. */
 import { placesOf } from '../crypto/blind-index.ts'
 import { fault } from '../model/errors.ts'
+import { takingTurns } from '../model/turns.ts'
 import { panelTerms } from './blind-query.ts'
 import { versionPosition } from './candidates.ts'
 import type { Position, Row, Stored, TermQuery, VersionsAsk, VersionsFound } from './ports.ts'
@@ -22,10 +23,13 @@ export async function findVersions(options: SealedStoreOptions, openRow: OpenRow
   const places = reach.kind === 'all' ? {} : { places: placesOf(ring, reach.patients) }
   const query: TermQuery = { type: ask.type, allOf, noneOf: [], order: ask.order, updated, ...places }
   let refused = 0
+  const breath = ask.turn ?? takingTurns()
   for (let after = ask.after; ;) {
     const page = await records.findVersions(query, { after, limit: Math.min(256, ask.limit + 1), examine: 2000 })
     const currents = await records.get([...page.records.map(({ key }) => key)])
     for (const [at, stored] of page.records.entries()) {
+      const pause = breath()
+      if (pause !== undefined) await pause
       const row = await openRow(stored)
       const current = currents[at]
       if (row === undefined || current === undefined || row.type !== ask.type || !inReach(reach, row)) continue
@@ -38,7 +42,6 @@ export async function findVersions(options: SealedStoreOptions, openRow: OpenRow
       if (found.length === ask.limit) return { found, more: true }
       found.push({ row, position: versionPosition(stored) })
     }
-    await new Promise(setImmediate)
     if (page.next === null) return { found, more: false }
     after = page.next
   }

@@ -1,6 +1,6 @@
 import type { FhirRequest, FhirResponse } from '../../model/interaction.ts'
 import { preferred } from '../exchange.ts'
-import { isPretty, JsonPieces } from '../reply.ts'
+import { JsonPieces } from '../reply.ts'
 
 /** A batch-response or transaction-response, in the order of the request's entries. */
 export function bundleResponse(request: FhirRequest, type: 'batch' | 'transaction', responses: readonly FhirResponse[]): FhirResponse {
@@ -10,7 +10,7 @@ export function bundleResponse(request: FhirRequest, type: 'batch' | 'transactio
     pieces.text(index === 0 ? ',"entry":[' : ',')
     writeEntry(pieces, response, outcomes && response.headers.location !== undefined)
   })
-  return { status: 200, headers: { 'content-type': 'application/fhir+json; charset=utf-8' }, body: pieces.text(responses.length === 0 ? '}' : ']}').done(isPretty(request)) }
+  return { status: 200, headers: { 'content-type': 'application/fhir+json; charset=utf-8' }, body: pieces.text(responses.length === 0 ? '}' : ']}').done() }
 }
 
 /** `isOutcome`: the body speaks about the write and is not what was written. */

@@ -2,10 +2,11 @@
 import { fault, notFound } from '../../model/errors.ts'
 import type { FhirRequest, FhirResponse, Interaction } from '../../model/interaction.ts'
 import { refText } from '../../model/resource.ts'
+import { takingTurns } from '../../model/turns.ts'
 import { dateRange } from '../../search/types/date-text.ts'
 import type { HistoryAsk, Position, Seen } from '../../store/ports.ts'
 import { allowParams, type Exchange, type InteractionDefinition, openPosition, pageToken } from '../exchange.ts'
-import { etag, FHIR_JSON, isPretty, JsonPieces } from '../reply.ts'
+import { etag, FHIR_JSON, JsonPieces } from '../reply.ts'
 
 const history = (code: Interaction): InteractionDefinition => ({ code, right: 'r', run })
 
@@ -28,8 +29,13 @@ async function run(exchange: Exchange): Promise<FhirResponse> {
   const links = [{ relation: 'self', url: `${site.base}/${path}${params.length === 0 ? '' : `?${new URLSearchParams(params.map(([name, value]) => [name, value]))}`}` }]
   if (found.next !== null) links.push({ relation: 'next', url: `${site.base}/${path}?_page=${pageToken(exchange, path, params, found.next)}` })
   const pieces = new JsonPieces().text(`{"resourceType":"Bundle","type":"history","link":${JSON.stringify(links)}`)
-  found.rows.forEach((seen, index) => writeEntry(pieces.text(index === 0 ? ',"entry":[' : ','), site.base, seen))
-  return { status: 200, headers: { 'content-type': FHIR_JSON }, body: pieces.text(found.rows.length === 0 ? '}' : ']}').done(isPretty(request)) }
+  const turn = takingTurns()
+  for (const [index, seen] of found.rows.entries()) {
+    writeEntry(pieces.text(index === 0 ? ',"entry":[' : ','), site.base, seen)
+    const pause = turn()
+    if (pause !== undefined) await pause
+  }
+  return { status: 200, headers: { 'content-type': FHIR_JSON }, body: pieces.text(found.rows.length === 0 ? '}' : ']}').done() }
 }
 
 function writeEntry(pieces: JsonPieces, base: string, seen: Seen): void {

@@ -33,7 +33,7 @@ function replyTo(request: FhirRequest, seen: Seen | undefined): FhirResponse {
   if (seen.row.deleted) throw fault(410, 'deleted', 'The resource was deleted')
   if (unchanged(request, seen)) return { status: 304, headers: rowHeaders(seen.row), body: null }
   if (seen.row.type === 'Binary' && wantsRaw(request)) return rawBinary(request, seen)
-  return resourceReply(request, seen)
+  return resourceReply(seen)
 }
 
 /** If-None-Match wins over If-Modified-Since (RFC 9110 §13.2.2). */

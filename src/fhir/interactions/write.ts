@@ -101,7 +101,7 @@ export function writeReply({ request, site }: Pick<Exchange, 'request' | 'site'>
   }
   if (wish === 'OperationOutcome') {
     const outcome = operationOutcome([{ severity: 'information', code: 'informational', diagnostics: said }])
-    return jsonReply(request, outcome, status, { ...rowHeaders(row), ...extra })
+    return jsonReply(outcome, status, { ...rowHeaders(row), ...extra })
   }
-  return resourceReply(request, seen, status, extra)
+  return resourceReply(seen, status, extra)
 }

@@ -79,8 +79,8 @@ interface Given { readonly system?: string; readonly version?: string; readonly 
 /** One part of a Parameters resource. */
 export type Part = Readonly<Record<string, unknown>> & { readonly name: string }
 
-export const parametersReply = ({ exchange: { request } }: OperationCall, parts: readonly (Part | null)[]): FhirResponse =>
-  jsonReply(request, { resourceType: 'Parameters', parameter: parts.filter((part) => part !== null) })
+export const parametersReply = (parts: readonly (Part | null)[]): FhirResponse =>
+  jsonReply({ resourceType: 'Parameters', parameter: parts.filter((part) => part !== null) })
 
 export const part = (name: string, key: string, value: unknown): Part | null => (value === undefined || value === null ? null : { name, [key]: value })
 

@@ -5,6 +5,7 @@
  */
 import { fault, notFound } from '../../model/errors.ts'
 import { type Ref, refText } from '../../model/resource.ts'
+import { takingTurns } from '../../model/turns.ts'
 import { isResourceType } from '../../search/classification.ts'
 import { matches } from '../../search/match.ts'
 import { searchParam } from '../../search/parameters.ts'
@@ -66,7 +67,7 @@ async function everything({ exchange, given: asked }: OperationCall, keepOf: (ce
     : await guarded.ofPatient({ patient, keep: (seen) => seen.row.type !== 'AuditEvent' && wanted(seen) && !isCenter(seen) && keep(seen), after, limit: Math.max(1, limit - first.length) })
   const rows = [...first, ...page.rows]
   const isOfNobodyElse: Keep = ({ row }) => row.patients.length === 0 || (row.type === 'Patient' && row.id === patient)
-  const included = await guarded.readAll(referencesOf([center, ...rows], site.base), (seen) => wanted(seen) && !isCenter(seen) && isOfNobodyElse(seen))
+  const included = await guarded.readAll(await referencesOf([center, ...rows], site.base), (seen) => wanted(seen) && !isCenter(seen) && isOfNobodyElse(seen))
   const self = `${site.base}/${path}${given.pairs.length === 0 ? '' : `?${new URLSearchParams(given.pairs.map(([name, value]) => [name, value]))}`}`
   const links = [{ relation: 'self', url: self }]
   if (page.next !== null && page.next.key.length === 0) throw fault(422, 'not-supported', "Within a transaction there is no second page: ask for more with '_count'")
@@ -146,9 +147,14 @@ function ofEncounter(id: string, { site }: Exchange): Keep {
 }
 
 /** References in what is shown. */
-function referencesOf(rows: readonly Seen[], base: string): readonly Ref[] {
+async function referencesOf(rows: readonly Seen[], base: string): Promise<readonly Ref[]> {
   const texts = new Set<string>()
-  for (const seen of rows) for (const text of textsOf(seen)) texts.add(text)
+  const turn = takingTurns()
+  for (const seen of rows) {
+    for (const text of textsOf(seen)) texts.add(text)
+    const pause = turn()
+    if (pause !== undefined) await pause
+  }
   const own = new Set(rows.map(({ row }) => refText(row)))
   const refs = new Map<string, Ref>()
   for (const text of texts) {

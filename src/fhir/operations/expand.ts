@@ -19,7 +19,7 @@ export const expand: OperationDefinition = {
     parameter('includeDesignations', 'boolean'), parameter('includeDefinition', 'boolean'), parameter('activeOnly', 'boolean'), parameter('excludeNested', 'boolean'), parameter('displayLanguage', 'code')
   ],
   async handler(call) {
-    const { exchange: { request, site }, given } = call
+    const { exchange: { site }, given } = call
     const [offset, count] = ['offset', 'count'].map((name) => numberOf(given, name))
     const { set, terminology } = await valueSetOf(call)
     const words = fold(given.text('filter') ?? '').split(' ').filter((word) => word !== '')
@@ -27,7 +27,7 @@ export const expand: OperationDefinition = {
     const page = all.slice(offset ?? 0, count === null ? undefined : (offset ?? 0) + count!)
     const { compose, expansion: _expansion, text: _text, resourceType: _type, ...head } = set
     const asked = given.pairs.filter(([name]) => name !== 'url' && name !== 'valueSetVersion')
-    return jsonReply(request, {
+    return jsonReply({
       resourceType: 'ValueSet', ...head, ...(given.text('includeDefinition') === 'true' && compose !== undefined ? { compose } : {}),
       expansion: {
         identifier: `urn:uuid:${site.newId()}`, timestamp: new Date(site.now).toISOString(), total: all.length, ...(offset === null ? {} : { offset }),

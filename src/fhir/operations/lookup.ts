@@ -24,7 +24,7 @@ export const lookup: OperationDefinition = {
     const { display, designation = [] } = node.concept
     const wanted = new Set(given.texts('property'))
     const wants = (code: string): boolean => wanted.size === 0 || wanted.has(code)
-    return parametersReply(call, [
+    return parametersReply([
       part('name', 'valueString', name ?? title ?? asked.system), part('version', 'valueString', version),
       part('display', 'valueString', inLanguage(designation, given.text('displayLanguage')) ?? display ?? node.code),
       ...(wants('designation') ? designation.map((each) => ({ name: 'designation', part: [part('language', 'valueCode', each.language), part('use', 'valueCoding', each.use), part('value', 'valueString', each.value)].filter((one) => one !== null) })) : []),

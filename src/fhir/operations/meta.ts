@@ -17,7 +17,7 @@ export const meta: OperationDefinition = {
   affectsState: false,
   right: 'r',
   parameters: [],
-  handler: async (call) => metaReply(call, await visible(call))
+  handler: async (call) => metaReply(await visible(call))
 }
 
 export const metaAdd: OperationDefinition = changing('meta-add', (own, given) => ({ ...own, ...lists(own, given, added, (a, b) => [...new Set([...a, ...b])]) }))
@@ -48,7 +48,7 @@ function changing(code: string, change: (own: Meta, given: Meta) => Meta): Opera
       const ifMatch = ifMatchVersion(request)
       // What is so already makes no version.
       const isSame = JSON.stringify(compact(change(seen.resource().meta ?? {}, listed))) === JSON.stringify(seen.resource().meta)
-      return metaReply(call, isSame && ifMatch === null ? seen : await guarded.patch(refOf(call), ifMatch, changed))
+      return metaReply(isSame && ifMatch === null ? seen : await guarded.patch(refOf(call), ifMatch, changed))
     }
   }
 }
@@ -62,8 +62,8 @@ async function visible(call: OperationCall): Promise<Seen> {
   return seen
 }
 
-function metaReply({ exchange: { request } }: OperationCall, seen: Seen): FhirResponse {
-  return jsonReply(request, { resourceType: 'Parameters', parameter: [{ name: 'return', valueMeta: seen.resource().meta ?? {} }] }, 200, rowHeaders(seen.row))
+function metaReply(seen: Seen): FhirResponse {
+  return jsonReply({ resourceType: 'Parameters', parameter: [{ name: 'return', valueMeta: seen.resource().meta ?? {} }] }, 200, rowHeaders(seen.row))
 }
 
 function lists(own: Meta, given: Meta, codings: (a: readonly Coding[], b: readonly Coding[]) => readonly Coding[], urls: (a: readonly string[], b: readonly string[]) => readonly string[]): Partial<Meta> {

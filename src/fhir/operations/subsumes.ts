@@ -25,7 +25,7 @@ export const subsumes: OperationDefinition = {
     const codes = own === null ? await codeSystemOf(call, system!, given.text('version') ?? a.version ?? null) : usable(own)
     // Where not all codes are here, one more of them could stand between the two.
     if (!codes.complete) throw notHere()
-    return parametersReply(call, [{ name: 'outcome', valueCode: outcome(nodeOf(codes, a, 'A'), nodeOf(codes, b, 'B')) }])
+    return parametersReply([{ name: 'outcome', valueCode: outcome(nodeOf(codes, a, 'A'), nodeOf(codes, b, 'B')) }])
   }
 }
 

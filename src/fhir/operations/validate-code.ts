@@ -76,7 +76,7 @@ function answer(call: OperationCall, codes: readonly Code[], judge: (code: Code)
   const chosen = fits ?? isIn[0]
   const message = fits !== undefined ? null : isIn.length > 0 ? 'The display is not one of the code' : otherwise
   const shown = chosen && (inLanguage(chosen.designation, call.given.text('displayLanguage')) ?? chosen.display)
-  return parametersReply(call, [part('result', 'valueBoolean', fits !== undefined), part('message', 'valueString', message), part('display', 'valueString', shown)])
+  return parametersReply([part('result', 'valueBoolean', fits !== undefined), part('message', 'valueString', message), part('display', 'valueString', shown)])
 }
 
 function findIn(library: Library, { system, code }: Code): { readonly version: string | undefined; readonly display: string | undefined; readonly designation: readonly Designation[] } | null {

@@ -29,7 +29,7 @@ export const validate: OperationDefinition = {
     const resource = own ?? (await stored(call))
     const issues: readonly Issue[] = mode === 'delete' ? [] : [...issuesOf(resource, request, mode), ...profileIssues(resource, given.text('profile'), call)]
     const fine: Issue = { severity: 'information', code: 'informational', diagnostics: 'No fault was found' }
-    return jsonReply(request, operationOutcome(issues.some(({ severity }) => severity === 'error') ? issues : [fine, ...issues]))
+    return jsonReply(operationOutcome(issues.some(({ severity }) => severity === 'error') ? issues : [fine, ...issues]))
   }
 }
 
