@@ -7,6 +7,7 @@ import type { Ledger } from '../audit/ledger.ts'
 import type { Caller } from '../model/caller.ts'
 import { FhirError, fault } from '../model/errors.ts'
 import type { FhirRequest, FhirResponse } from '../model/interaction.ts'
+import { eachInTurns, takingTurns } from '../model/turns.ts'
 import { guard } from '../policy/guard.ts'
 import type { Policy } from '../policy/policy.ts'
 import type { ResourceStore, Row } from '../store/ports.ts'
@@ -127,13 +128,13 @@ async function batch(session: Session, request: FhirRequest, entries: readonly u
   const { context, caller } = session
   const responses: FhirResponse[] = []
   const access: EntryAccess[] = []
-  for (const entry of entriesOf(request, site(context, context.now()), entries)) {
+  await eachInTurns(entriesOf(request, site(context, context.now()), entries), takingTurns(), async (entry) => {
     const { response, disclosed } = await batchEntry(session, entry.request)
     responses.push(entry.method === 'HEAD' ? { ...response, body: null } : response)
     // An entry that names nothing is recorded by its refusal alone.
     const named = entry.request instanceof FhirError ? { ...request, type: null, id: null, params: [] } : entry.request
     access.push(entryAccess(named, response.status, disclosed))
-  }
+  })
   await context.ledger.append(accessRecord({ at: context.now(), request, caller, status: 200, entries: access }))
   return bundleResponse(request, 'batch', responses)
 }

@@ -15,6 +15,16 @@ export function takingTurns(): Turn {
   }
 }
 
+/** Does the work for each item in order, in turns. */
+export async function eachInTurns<T>(items: Iterable<T>, turn: Turn, work: (item: T) => void | Promise<void>): Promise<void> {
+  for (const item of items) {
+    const done = work(item)
+    if (done !== undefined) await done
+    const pause = turn()
+    if (pause !== undefined) await pause
+  }
+}
+
 /** A sorted copy, as `toSorted` makes it, in turns. Items that compare as equal stay as they stood. */
 export async function sortInTurns<T>(items: readonly T[], compare: (a: T, b: T) => number): Promise<T[]> {
   const turn = takingTurns()

@@ -5,6 +5,7 @@ import { seal } from '../crypto/envelope.ts'
 import type { DataKey, KeyRing } from '../crypto/keys.ts'
 import { fault } from '../model/errors.ts'
 import { type Bytes, type Ref, refText, type Resource } from '../model/resource.ts'
+import { eachInTurns, takingTurns } from '../model/turns.ts'
 import { compartmentPatients, derivedTargets } from '../search/compartment.ts'
 import { derivedFrom } from './derived.ts'
 import type { IndexState } from './index-state.ts'
@@ -47,11 +48,10 @@ async function commitResources(options: SealedStoreOptions, index: IndexState, s
   const promised = index.promise(generation.version)
   if (promised instanceof Promise) await promised
   const staged = new Map<string, readonly string[]>()
-  for (const write of commit.writes) staged.set(refText(write.ref), compartmentPatients(write.resource, options.base))
+  const turn = takingTurns()
+  await eachInTurns(commit.writes, turn, (write) => void staged.set(refText(write.ref), compartmentPatients(write.resource, options.base)))
   const lookup = (ref: Ref): readonly string[] | undefined => staged.get(refText(ref))
-  const settle = async (): Promise<void> => {
-    for (const write of commit.writes) staged.set(refText(write.ref), await store.patientsOf(write.resource, lookup))
-  }
+  const settle = (): Promise<void> => eachInTurns(commit.writes, turn, async (write) => void staged.set(refText(write.ref), await store.patientsOf(write.resource, lookup)))
   await settle()
   const bonds = followBonds(options)
   const derived = await derivedFrom(store, { writes: commit.writes, staged: lookup, base: options.base, before: bonds.watch })
@@ -64,19 +64,19 @@ async function commitResources(options: SealedStoreOptions, index: IndexState, s
   const sealer = recordSealer(options)
   const puts: Put[] = []
   const written: Written[] = []
-  for (const write of commit.writes) {
+  await eachInTurns(commit.writes, turn, async (write) => {
     const patients = lookup(write.ref)!
     const put = await sealer.put(write, patients)
     puts.push(put)
     written.push({ ref: write.ref, version: write.expect + 1, deleted: write.deleted, patients, key: put.key, hash: sha256(put.sealed) })
-  }
+  })
   const rewrites: Put[] = []
-  for (const { row, patients } of derived.rows) {
+  await eachInTurns(derived.rows, turn, async ({ row, patients }) => {
     const put = await sealer.rewrite(row, patients)
     rewrites.push(put)
     // The ledger knows each record by its last sealed bytes, so bytes that change under the same version are named too.
     written.push({ ref: { type: row.type, id: row.id }, version: row.version, deleted: row.deleted, patients, key: put.key, hash: sha256(put.sealed) })
-  }
+  })
   const left = await termsUnderNewKeys(options, sealer.freshKeys(), [...puts, ...rewrites].map(({ key }) => key))
   const outbox = [await commit.audit(written)]
   const expect = commit.expect.map(({ ref, version }) => ({ key: ring.recordKey(ref.type, ref.id), version }))

@@ -5,6 +5,7 @@
 import { fault, FhirError } from '../../model/errors.ts'
 import type { FhirRequest, FhirResponse } from '../../model/interaction.ts'
 import { type Ref, refText, type Resource } from '../../model/resource.ts'
+import { eachInTurns, takingTurns, type Turn } from '../../model/turns.ts'
 import { derivedTargets } from '../../search/compartment.ts'
 import { conditionalMatch, criteriaOf, matchesToDelete } from '../conditional.ts'
 import { type Exchange, preferred } from '../exchange.ts'
@@ -21,18 +22,21 @@ export async function transaction(exchange: Exchange, bundle: readonly unknown[]
   const responses = new Array<FhirResponse>(entries.length)
   for (const entry of entries) if (entry.request instanceof FhirError) throw located(entry, entry.request)
   const written = new Set<string>()
-  for (const entry of by(entries, 'delete')) responses[entry.index] = await atEntry(entry, () => remove(exchange, entry, written))
+  const turn = takingTurns()
+  const answer = (some: readonly Entry[], run: (entry: Entry) => Promise<FhirResponse>): Promise<void> =>
+    eachInTurns(some, turn, async (entry) => { responses[entry.index] = await atEntry(entry, () => run(entry)) })
+  await answer(by(entries, 'delete'), (entry) => remove(exchange, entry, written))
   const drafts: Draft[] = []
-  for (const entry of [...by(entries, 'create'), ...by(entries, 'update')]) drafts.push(await atEntry(entry, () => draft(exchange, entry, drafts)))
+  await eachInTurns([...by(entries, 'create'), ...by(entries, 'update')], turn, async (entry) => void drafts.push(await atEntry(entry, () => draft(exchange, entry, drafts))))
   for (const { entry, ref, resource } of drafts) if (resource !== null) noteWritten(written, ref, entry)
   const patches = by(entries, 'patch')
   const changing = by(entries, 'operation').filter(changesState)
   for (const entry of [...patches, ...changing]) if ((entry.request as FhirRequest).id !== null) noteWritten(written, placeOf(entry), entry)
-  const places = await link(exchange, drafts)
-  for (const item of inWritingOrder(drafts, exchange.site.base)) responses[item.entry.index] = await atEntry(item.entry, () => write(exchange, item))
-  for (const entry of patches) responses[entry.index] = await atEntry(entry, () => patch(exchange, entry, places, written))
-  for (const entry of changing) responses[entry.index] = await atEntry(entry, () => runEntry(exchange, entry.request as FhirRequest, entry.method))
-  for (const entry of entries) responses[entry.index] ??= await atEntry(entry, () => runEntry(exchange, entry.request as FhirRequest, entry.method))
+  const places = await link(exchange, drafts, turn)
+  await eachInTurns(inWritingOrder(drafts, exchange.site.base), turn, async (item) => { responses[item.entry.index] = await atEntry(item.entry, () => write(exchange, item)) })
+  await answer(patches, (entry) => patch(exchange, entry, places, written))
+  await answer(changing, (entry) => runEntry(exchange, entry.request as FhirRequest, entry.method))
+  await answer(entries.filter(({ index }) => responses[index] === undefined), (entry) => runEntry(exchange, entry.request as FhirRequest, entry.method))
   return responses
 }
 
@@ -83,24 +87,24 @@ async function patch(exchange: Exchange, entry: Entry, places: ReadonlyMap<strin
 }
 
 /** Links entries to each other; the places that they were given, by fullUrl. */
-async function link(exchange: Exchange, drafts: readonly Draft[]): Promise<ReadonlyMap<string, Ref>> {
+async function link(exchange: Exchange, drafts: readonly Draft[], turn: Turn): Promise<ReadonlyMap<string, Ref>> {
   const places = new Map<string, Ref>()
   for (const { entry, ref } of drafts) {
     if (entry.fullUrl === null) continue
     if (places.has(entry.fullUrl)) throw fault(400, 'duplicate', 'Two entries have one fullUrl', `Bundle.entry[${entry.index}].fullUrl`)
     places.set(entry.fullUrl, ref)
   }
-  for (const item of drafts) if (item.resource !== null) item.resource = linkEntries(item.resource, places, item.entry.fullUrl)
+  await eachInTurns(drafts, turn, (item) => { if (item.resource !== null) item.resource = linkEntries(item.resource, places, item.entry.fullUrl) })
   const own = drafts.flatMap(({ resource }) => (resource === null ? [] : [resource]))
   const resolved = new Map<string, string>()
-  for (const item of drafts) {
-    if (item.resource === null) continue
+  await eachInTurns(drafts, turn, async (item) => {
+    if (item.resource === null) return
     const conditional = conditionalReferences(item.resource)
     for (const text of conditional) {
       if (!resolved.has(text)) resolved.set(text, await atEntry(item.entry, () => resolveConditional(exchange, text, own)))
     }
     if (conditional.length > 0) item.resource = linkConditional(item.resource, resolved)
-  }
+  })
   return places
 }
 
