@@ -107,9 +107,22 @@ export async function startServing(config: Config, place: Place | null = null): 
 
 function isLarge({ body }: Parameters<System['handle']>[0], { bounds }: Config): boolean {
   if (body === null || !('bytes' in body)) return false
-  const cost = bodyFormat(body.contentType, false)?.syntax === 'xml' ? XML_COST : 1
-  return body.bytes.length * cost > bounds.bodyBytesInline
+  const { bytes, contentType } = body
+  if (bodyFormat(contentType, false)?.syntax === 'xml') return bytes.length * XML_COST > bounds.bodyBytesInline
+  return hasMoreTags(bytes, (bounds.bodyBytesInline - bytes.length) / TAG_COST)
 }
+
+/** Tags of narratives, which are parsed as XML in one piece. */
+function hasMoreTags(bytes: Uint8Array, max: number): boolean {
+  if (max < 0) return true
+  let tags = 0
+  for (let at = bytes.length > max ? bytes.indexOf(LESS_THAN) : -1; at >= 0 && tags <= max; at = bytes.indexOf(LESS_THAN, at + 1)) tags += 1
+  return tags > max
+}
+
+const LESS_THAN = 0x3c
+/** How many bytes of JSON are read in the time of one tag. */
+const TAG_COST = 24
 
 /** How much longer a byte of XML takes to read than one of JSON. */
 const XML_COST = 8

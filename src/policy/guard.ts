@@ -118,6 +118,9 @@ function once<T>(make: () => T): () => T {
 function stager(store: StagedStore, policy: Policy, eyes: Lens, context: GuardContext, reveal: (seen: Seen) => Seen) {
   /** Stages what some of these grants allow as written; `rest` of the checks are theirs alone, so that two rules never combine to more than either. */
   async function stage(content: Resource, current: Row | undefined, grants: readonly Grant[], rest: (allowing: readonly Grant[]) => void): Promise<Seen> {
+    // A large resource has had a turn of its own for being read and validated.
+    const pause = eyes.turn()
+    if (pause !== undefined) await pause
     refuseStrays(content, context.base)
     const patients = await store.patientsOf(content)
     const row = store.stage({ current, content, deleted: false, patients })
