@@ -4,6 +4,7 @@
  */
 import { fault } from '../model/errors.ts'
 import { type Ref, refText } from '../model/resource.ts'
+import { eachInTurns } from '../model/turns.ts'
 import { searchParams, values } from '../search/parameters.ts'
 import type { Include, SearchParam } from '../search/query.ts'
 import { localTarget, mayPointTo, pointingAt, referenceTargets } from '../search/types/reference.ts'
@@ -18,15 +19,13 @@ export function includer(store: StagedStore, eyes: Lens, context: GuardContext, 
     const refs = new Map<string, Ref>()
     for (const { source, param, target } of includes) {
       const texts = new Set<string>()
-      for (const seen of from) {
-        if (source !== null && source !== seen.row.type) continue
-        const pause = eyes.turn()
-        if (pause !== undefined) await pause
+      await eachInTurns(from, eyes.turn, (seen) => {
+        if (source !== null && source !== seen.row.type) return
         for (const ref of referencesOf(seen, param === null ? referenceParams(seen.row.type) : [param], texts, context.base)) {
           const name = refText(ref)
           if ((target === null || target === ref.type) && !known.has(name) && !refs.has(name) && eyes.has(ref.type, 'r')) refs.set(name, ref)
         }
-      }
+      })
     }
     const rows = refs.size === 0 ? [] : await store.read([...refs.values()])
     return rows.flatMap((row) => (row === undefined || row.deleted ? [] : eyes.look(row, 'r') ?? []))

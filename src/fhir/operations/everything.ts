@@ -5,7 +5,7 @@
  */
 import { fault, notFound } from '../../model/errors.ts'
 import { type Ref, refText } from '../../model/resource.ts'
-import { takingTurns } from '../../model/turns.ts'
+import { eachInTurns, takingTurns } from '../../model/turns.ts'
 import { isResourceType } from '../../search/classification.ts'
 import { matches } from '../../search/match.ts'
 import { searchParam } from '../../search/parameters.ts'
@@ -149,12 +149,7 @@ function ofEncounter(id: string, { site }: Exchange): Keep {
 /** References in what is shown. */
 async function referencesOf(rows: readonly Seen[], base: string): Promise<readonly Ref[]> {
   const texts = new Set<string>()
-  const turn = takingTurns()
-  for (const seen of rows) {
-    for (const text of textsOf(seen)) texts.add(text)
-    const pause = turn()
-    if (pause !== undefined) await pause
-  }
+  await eachInTurns(rows, takingTurns(), (seen) => { for (const text of textsOf(seen)) texts.add(text) })
   const own = new Set(rows.map(({ row }) => refText(row)))
   const refs = new Map<string, Ref>()
   for (const text of texts) {
