@@ -17,6 +17,9 @@ export const BOUNDS = {
   getKeys: 1_000
 } as const
 
+/** Records that the sealed store asks for at once: the embedded database gives them in one turn of the thread, whatever their size. */
+export const ROWS_AT_ONCE = 256
+
 const KEY_BYTES = 16
 
 /** Past a bound: StoreTooCostly. Against the port's contract: TypeError. */

@@ -1,5 +1,6 @@
 /** All records of one patient, of every type, in one order: the postings of the patient's own term. */
 import { anyTypeTerm, placesOf } from '../crypto/blind-index.ts'
+import { ROWS_AT_ONCE } from './bounds.ts'
 import type { Found, PatientAsk, Position, Row, Stored } from './ports.ts'
 import type { SealedStoreOptions } from './sealed-options.ts'
 import { takingTurns } from '../model/turns.ts'
@@ -13,7 +14,7 @@ export async function findOfPatient(options: SealedStoreOptions, openRow: (store
   let last: Position | null = null
   const breath = takingTurns()
   for (let after = ask.after; ;) {
-    const page = await records.find(query, { after, limit: Math.min(1000, Math.max(64, ask.limit + 1 - rows.length)), examine: 2000 })
+    const page = await records.find(query, { after, limit: Math.min(ROWS_AT_ONCE, Math.max(64, ask.limit + 1 - rows.length)), examine: 2000 })
     for (const stored of page.records) {
       const pause = breath()
       if (pause !== undefined) await pause

@@ -12,6 +12,7 @@ import type { Plan } from '../search/query.ts'
 import { frozen, openedRows } from './opened-rows.ts'
 import { inReach } from './reach.ts'
 import { blindQuery } from './blind-query.ts'
+import { ROWS_AT_ONCE } from './bounds.ts'
 import { type IndexState, indexState } from './index-state.ts'
 import { movedName, sealedCommit } from './sealed-commit.ts'
 import { findOfPatient } from './patient-find.ts'
@@ -29,8 +30,8 @@ export function sealedStore(options: SealedStoreOptions): ResourceStore {
       await ring.refresh()
       const rows: (Row | undefined)[] = []
       const breath = takingTurns()
-      for (let start = 0; start < refs.length; start += 1000) {
-        const keys = refs.slice(start, start + 1000).map((ref) => ring.recordKey(ref.type, ref.id))
+      for (let start = 0; start < refs.length; start += ROWS_AT_ONCE) {
+        const keys = refs.slice(start, start + ROWS_AT_ONCE).map((ref) => ring.recordKey(ref.type, ref.id))
         for (const stored of await records.get(keys)) {
           rows.push(stored === undefined ? undefined : await openRow(stored))
           const pause = breath()
@@ -156,7 +157,7 @@ async function find(finding: Finding, planned: Plan, ask: FindAsk, costly: () =>
   const breath = ask.turn ?? takingTurns()
   for (;;) {
     // One row more than asked is looked for, so that a next link exists only where another row of this caller does.
-    const limit = Math.min(1000, after === ask.after ? ask.limit + 1 : Math.max(64, ask.limit + 1 - rows.length))
+    const limit = Math.min(ROWS_AT_ONCE, after === ask.after ? ask.limit + 1 : Math.max(64, ask.limit + 1 - rows.length))
     const page = await records.find(query, { after, limit, examine: 2000 })
     for (const stored of page.records) {
       // Awaited only where a key has to be read: searches that take turns row by row are slower, all of them.
