@@ -15,4 +15,4 @@ RUN mkdir -p /var/lib/wardkeep /etc/wardkeep/keys && chown -R node:node /var/lib
 USER node
 VOLUME ["/var/lib/wardkeep", "/etc/wardkeep/keys"]
 EXPOSE 8080
-CMD ["node", "src/main.ts"]
+CMD ["node", "--max-semi-space-size=64", "src/main.ts"]

@@ -20,8 +20,11 @@ export interface Statement<P extends readonly SQLInputValue[], R> {
   insert(...params: P): number
 }
 
+/** SQLite plans a statement anew at each execution where LIMIT is a bare parameter, whose value may matter to the plan: 8 µs. An expression is not looked at. */
+const planned = (sql: string): string => sql.replace(/\blimit \?/g, 'limit ?+0')
+
 export function prepare<P extends readonly SQLInputValue[], R = never>(db: DatabaseSync, sql: string): Statement<P, R> {
-  const statement = db.prepare(sql)
+  const statement = db.prepare(planned(sql))
   statement.setReturnArrays(true)
   return {
     all: (...params) => statement.all(...params) as unknown as R[],
