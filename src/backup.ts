@@ -1,5 +1,5 @@
 /** `wardkeep backup` and `restore` of the embedded store: both files of one moment, with a manifest. Keys are never part of it. */
-import { createHash } from 'node:crypto'
+import { createHash, randomUUID } from 'node:crypto'
 import { createReadStream, copyFileSync, constants, existsSync, readdirSync } from 'node:fs'
 import { copyFile, mkdir, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
@@ -7,6 +7,7 @@ import { pipeline } from 'node:stream/promises'
 import { z } from 'zod'
 import type { Verified } from './audit/verify.ts'
 import type { Config } from './config.ts'
+import { type CopyEvent, recordCopyAt } from './copy-record.ts'
 import { isUnderNewestKek } from './crypto/root-keys.ts'
 import { openFileProvider } from './crypto/providers/file.ts'
 import { backupFiles } from './store/adapters/sqlite/backup.ts'
@@ -17,6 +18,8 @@ import { openSystem, TENANT, VERSION } from './system.ts'
 const MANIFEST = 'manifest.json'
 const NAMES = { records: 'wardkeep.db', ledger: 'ledger.db' } as const
 const SPOOL = /^ledger-[a-z]{1,6}(-[1-9][0-9]{0,4})?\.spool$/
+/** Files of SQLite beside a database that is open, or was when its process died. */
+const BESIDE = ['-wal', '-shm'] as const
 /** Implementation guides that were added, and their list. */
 const PACKAGES = 'packages'
 const PACKAGE = /^packages\/[A-Za-z0-9][A-Za-z0-9._+-]*\.(json|tgz)$/
@@ -36,13 +39,16 @@ const manifestSchema = z.object({
   })).refine((files) => new Set(files.map(({ name }) => name)).size === files.length && Object.values(NAMES).every((needed) => files.some(({ name }) => name === needed)))
 })
 
-/** Writes a new folder at `path`; it has that name only once it is whole. Servers may go on meanwhile. */
+/** Writes a new folder at `path`; it has that name only once it is whole, and on record. Servers may go on meanwhile. */
 export async function backupStore(config: Config, path: string, now: () => number = Date.now): Promise<Manifest> {
   const from = embedded(config)
   const target = resolve(path)
   if (existsSync(target)) throw new Error('The backup folder exists: name a new one')
   if (!existsSync(from.records) || !existsSync(from.ledger)) throw new Error('There is no store to back up at STORE_URL and DATA_DIR')
   refuseUnfinishedRestore(config.dataDir)
+  refuseNoKeys(config)
+  const onRecord = recorder(config, { event: 'export', command: 'backup', place: target }, now)
+  await onRecord(null)
   const partial = `${target}.partial`
   await rm(partial, { recursive: true, force: true })
   await mkdir(partial, { recursive: true, mode: 0o700 })
@@ -62,10 +68,12 @@ export async function backupStore(config: Config, path: string, now: () => numbe
   names.push(...packages)
   const files = await Promise.all(names.map(async (name) => ({ name, ...(await hashed(join(partial, name))) })))
   const manifest: Manifest = { format: 1, version: VERSION, moment: new Date(moment).toISOString(), files }
-  await writeFile(join(partial, MANIFEST), `${JSON.stringify(manifest, null, 2)}\n`, { mode: 0o600, flush: true })
+  const text = `${JSON.stringify(manifest, null, 2)}\n`
+  await writeFile(join(partial, MANIFEST), text, { mode: 0o600, flush: true })
   await Promise.all(names.map((name) => syncFile(join(partial, name))))
   if (packages.length > 0) await syncFolder(join(partial, PACKAGES))
   await syncFolder(partial)
+  await onRecord(text)
   await rename(partial, target)
   await syncFolder(dirname(target))
   return manifest
@@ -86,8 +94,8 @@ export interface Restored {
 /** Throws an Error of one line, and leaves what is there as it is, where a file is there already, the backup is not whole, or the keys are missing. */
 export async function restoreStore(config: Config, path: string, { keepLedger }: RestoreOptions): Promise<Restored> {
   const to = embedded(config)
-  const manifest = await manifestOf(path)
-  if (!existsSync(config.keys.dir) || readdirSync(config.keys.dir).length === 0) throw new Error('KEY_URL holds no keys: put the copy of them back first; a backup never holds them')
+  const { text, manifest } = await manifestOf(path)
+  refuseNoKeys(config)
   const places = manifest.files.filter(({ name }) => !keepLedger || name === NAMES.records)
     .map((file) => ({ ...file, source: join(path, file.name), target: file.name === NAMES.records ? to.records : file.name === NAMES.ledger ? to.ledger : join(config.dataDir, file.name) }))
   await mkdir(config.dataDir, { recursive: true, mode: 0o700 })
@@ -95,8 +103,9 @@ export async function restoreStore(config: Config, path: string, { keepLedger }:
   const mark = join(config.dataDir, RESTORE_MARK)
   const again = existsSync(mark) ? z.array(z.string()).parse(JSON.parse(await readFile(mark, 'utf8'))) : []
   const spools = keepLedger ? [] : spoolsIn(config.dataDir).map((name) => join(config.dataDir, name))
-  const taken = [...places.map(({ target }) => target), ...spools].flatMap((file) => [file, `${file}-wal`])
-    .find((file) => existsSync(file) && !again.includes(file))
+  const sides = (file: string): readonly string[] => [file, ...BESIDE.map((end) => `${file}${end}`)]
+  const left = again.flatMap(sides)
+  const taken = [...places.map(({ target }) => target), ...spools].flatMap(sides).find((file) => existsSync(file) && !left.includes(file))
   if (taken !== undefined) throw new Error(`${taken} is there already: move it away first, nothing is written over`)
   if (keepLedger) refuseLostLedger(config.dataDir, to.ledger)
   for (const { source, name, bytes, sha256 } of places) {
@@ -104,10 +113,24 @@ export async function restoreStore(config: Config, path: string, { keepLedger }:
     if (found?.bytes !== bytes || found.sha256 !== sha256) throw new Error(`The backup is not whole: ${name} is missing or is not as its manifest says`)
   }
   await writeFile(mark, JSON.stringify(places.map(({ target }) => target)), { mode: 0o600, flush: true })
+  // The restore before this one may have opened its files to put itself on record.
+  for (const file of left) await rm(file, { force: true })
   for (const { source, target, sha256 } of places) await place(source, target, sha256)
+  await recorder(config, { event: 'import', command: 'restore', place: resolve(path) }, Date.now)(text)
   await rm(mark)
   await syncFolder(config.dataDir)
   return { manifest, ...(await looked(config)) }
+}
+
+/** Puts the beginning of a copy on record (null), or its end with the text of its manifest. */
+function recorder(config: Config, { event, command, place }: Pick<CopyEvent, 'event'> & Pick<CopyEvent['copy'], 'command' | 'place'>, now: () => number): (manifest: string | null) => Promise<void> {
+  const requestId = randomUUID()
+  return (text) => recordCopyAt(config, { event, requestId, copy: { command, place, begun: text === null, manifest: text === null ? null : createHash('sha256').update(text).digest('hex') } }, now)
+}
+
+/** A copy is put on record under the keys, and without them a store cannot be read. */
+function refuseNoKeys({ keys }: Config): void {
+  if (filesIn(keys.dir).length === 0) throw new Error('KEY_URL holds no keys: put the copy of them back first; a backup never holds them')
 }
 
 async function looked(config: Config): Promise<Pick<Restored, 'verified' | 'olderThanKeys'>> {
@@ -145,11 +168,11 @@ function embedded({ store, dataDir }: Config): ReturnType<typeof filesOf> {
 const filesIn = (dir: string): readonly string[] => existsSync(dir) ? readdirSync(dir) : []
 const spoolsIn = (dir: string): readonly string[] => filesIn(dir).filter((name) => SPOOL.test(name))
 
-async function manifestOf(path: string): Promise<Manifest> {
+async function manifestOf(path: string): Promise<{ readonly text: string; readonly manifest: Manifest }> {
   const text = await readFile(join(path, MANIFEST), 'utf8').catch(() => null)
   if (text === null) throw new Error('There is no whole backup at this path: it has no manifest.json')
   try {
-    return manifestSchema.parse(JSON.parse(text))
+    return { text, manifest: manifestSchema.parse(JSON.parse(text)) }
   } catch {
     throw new Error('The manifest of the backup is not one of this server')
   }

@@ -1,13 +1,15 @@
 /** `wardkeep move`: one store into another kind of store. The composition of store/move.ts with what keeps servers away meanwhile. */
+import { randomUUID } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { slotOf } from './audit/slot.ts'
-import { verifyLedger, type Verified } from './audit/verify.ts'
+import type { Verified } from './audit/verify.ts'
 import { type Config, withStore } from './config.ts'
+import { type CopyEvent, placeOfStore, recordCopy } from './copy-record.ts'
 import type { KeyRing } from './crypto/keys.ts'
 import type { Bytes } from './model/resource.ts'
 import { copyAll, differences, rowsOf } from './store/move.ts'
-import type { Key, RecordStore } from './store/ports.ts'
+import type { DocumentPut, Key, RecordStore } from './store/ports.ts'
 import type { Transfer } from './store/ports/transfer.ts'
 import { openStores, openTransfer, type Stores } from './stores.ts'
 import { openRing, openSystem, randomBytesOf, TENANT } from './system.ts'
@@ -38,7 +40,7 @@ export async function moveStore(options: MoveOptions): Promise<Moved> {
   refuseAbsent(fromConfig)
   const from = await openSide(fromConfig, now, 'source')
   try {
-    const ring = await quietSource(fromConfig, from, now)
+    const ring = await quietSource(fromConfig, placeOfStore(toConfig), from, now)
     const to = await openSide(toConfig, now, 'target')
     try {
       await claimTarget(to, ring, now)
@@ -51,9 +53,9 @@ export async function moveStore(options: MoveOptions): Promise<Moved> {
       rows = all / 2
       const different = await differences(move)
       if (different.length > 0) throw new Error(`The target is not equal to the source (${different.join('; ')}): drop the target and move again`)
-      const verified = await verifyLedger({ store: to.ledger, records: to.records, ring: await openRing(toConfig, to.records, now), versions: true })
-      await setMark(to.records, TARGET_MARK, null)
-      return { rows: all / 2, verified }
+      // With the mark that kept it out of use the target's own record comes, or neither.
+      await recordCopy({ records: to.records, ring, now }, moveEvent('import', placeOfStore(fromConfig)), [markPut(TARGET_MARK, null)])
+      return { rows: all / 2, verified: await verified(toConfig, now) }
     } finally {
       await to.close()
     }
@@ -73,6 +75,19 @@ export async function abandonMove(config: Config, from: string): Promise<boolean
     return marked
   } finally {
     await Promise.all([records.close(), ledgerStore.close()])
+  }
+}
+
+/** At the source it is on record from its beginning on, at the target once it is whole. */
+const moveEvent = (event: CopyEvent['event'], place: string): CopyEvent =>
+  ({ event, requestId: randomUUID(), copy: { command: 'move', begun: event === 'export', place, manifest: null } })
+
+async function verified(config: Config, now: () => number): Promise<Verified> {
+  const system = await openSystem({ config, slot: 'cli', now })
+  try {
+    return await system.verify({ versions: true })
+  } finally {
+    await system.close()
   }
 }
 
@@ -100,18 +115,20 @@ function refuseAbsent({ store, dataDir }: Config): void {
 }
 
 /**
- * Nobody writes to the source: no process holds a ledger slot of it, all entries that waited are numbered, and a mark keeps servers and
- * commands from opening it from now on.
+ * Nobody writes to the source: no process holds a ledger slot of it, all entries that waited are numbered, the export's own among them, and a
+ * mark keeps servers and commands from opening it from now on. It names the target, so that the record of the export stays true.
  */
-async function quietSource(config: Config, { records, transfer }: Side, now: () => number): Promise<KeyRing> {
+async function quietSource(config: Config, target: string, { records, transfer }: Side, now: () => number): Promise<KeyRing> {
   if (!await holdsKeys(records, TENANT)) throw new Error('The source holds no store')
   await refuseUsed(transfer, 'source', now())
-  if (await records.document(SOURCE_MARK) === undefined) {
+  const mark = await records.document(SOURCE_MARK)
+  if (mark === undefined) {
     await refuseMoved(records)
     const system = await openSystem({ config, slot: 'cli', now })
     try {
+      await recordCopy({ records, ring: system.ring, now }, moveEvent('export', target))
       await system.ledger.sequence()
-      await setMark(records, SOURCE_MARK, system.ring.sealSmall(MARK_LABEL, system.ring.documentName(MARK_LABEL, '')))
+      await setMark(records, SOURCE_MARK, system.ring.sealSmall(MARK_LABEL, Buffer.from(target)))
     } finally {
       await system.close()
     }
@@ -121,7 +138,10 @@ async function quietSource(config: Config, { records, transfer }: Side, now: () 
     await setMark(records, SOURCE_MARK, null)
     throw new Error('Entries of the ledger wait in the source: start a server on it and stop it again, then move')
   }
-  return openRing(config, records, now)
+  const ring = await openRing(config, records, now)
+  if (mark !== undefined && Buffer.from(ring.openSmall(MARK_LABEL, mark.sealed) ?? []).toString() !== target)
+    throw new Error('A move of this store to another target was begun: go on with that one, or give it up (wardkeep move --from URL --abandon)')
+  return ring
 }
 
 async function refuseUsed(transfer: Transfer, what: string, at: number): Promise<void> {
@@ -144,7 +164,9 @@ async function claimTarget({ records, ledger, transfer }: Side, ring: KeyRing, n
   await setMark(records, TARGET_MARK, ring.sealSmall(MARK_LABEL, own))
 }
 
+const markPut = (name: Key, sealed: Bytes | null): DocumentPut => ({ name, expect: null, expires: null, sealed })
+
 async function setMark(records: RecordStore, name: Key, sealed: Bytes | null): Promise<void> {
-  const done = await records.commit({ id: randomBytesOf(16), expect: [], puts: [], rewrites: [], erase: [], documents: [{ name, expect: null, expires: null, sealed }], outbox: [] })
+  const done = await records.commit({ id: randomBytesOf(16), expect: [], puts: [], rewrites: [], erase: [], documents: [markPut(name, sealed)], outbox: [] })
   if (done.kind !== 'done') throw new Error('The mark of the move was not set')
 }

@@ -10,7 +10,7 @@ export function agentsIn(record: AccessRecord, interaction: AuditedInteraction, 
   const parts = partsOf(interaction)
   const user = record.subject !== null && record.subject !== record.client ? userAgent(record, parts.user) : null
   const network = record.address === '' ? {} : { network: { address: record.address, type: '2' } }
-  const who = record.client === null ? {} : { who: { identifier: { value: record.client } } }
+  const who = record.copy !== null ? { name: record.copy.place } : record.client === null ? {} : { who: { identifier: { value: record.client } } }
   const own = interaction === 'ledger-start' || interaction === 'ledger-heads'
   const list: object[] = []
   if (!own) list.push({ type: coded(parts.client), ...who, requestor: user === null, ...(user === null ? tokenFacts(record) : {}), ...network })
@@ -29,6 +29,7 @@ export function requestEntity(record: AccessRecord, withQuery: boolean): object 
 
 const RECIPIENT = codes.participation('IRCP')
 const AUTHOR = codes.participation('AUT')
+const CUSTODIAN_USER = codes.participation('CST')
 
 /** Data flows from the source to the destination: of a read, server to client; of a query or a write, client to server. */
 function partsOf(interaction: AuditedInteraction): Parts {
@@ -41,6 +42,10 @@ function partsOf(interaction: AuditedInteraction): Parts {
       return { client: codes.APPLICATION, server: codes.CUSTODIAN, user: AUTHOR }
     case 'token': case 'refused':
       return { client: codes.APPLICATION, server: codes.AUTHORIZATION_SERVICE, user: RECIPIENT }
+    case 'export':
+      return { client: codes.DESTINATION_MEDIA, server: codes.SOURCE, user: CUSTODIAN_USER }
+    case 'import':
+      return { client: codes.SOURCE_MEDIA, server: codes.DESTINATION, user: CUSTODIAN_USER }
     case 'ledger-start': case 'ledger-heads':
       return { client: codes.APPLICATION, server: codes.APPLICATION, user: RECIPIENT }
     default:

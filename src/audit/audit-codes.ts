@@ -1,6 +1,7 @@
 /** Codings of the projected AuditEvents (DICOM, HL7, IHE BALP 1.1). Displays are left out, as HL7 advises for audit. */
 import type { Interaction } from '../model/interaction.ts'
 import type { Coding } from '../model/resource.ts'
+import type { OwnEvent, StoreCopy } from './record.ts'
 
 const DCM = 'http://dicom.nema.org/resources/ontology/DCM'
 const TERMINOLOGY = 'http://terminology.hl7.org/CodeSystem/'
@@ -14,22 +15,40 @@ export const resourceTypeCode = (code: string): Coding => ({ system: 'http://hl7
 export const actReason = (code: string): Coding => ({ system: `${TERMINOLOGY}v3-ActReason`, code })
 export const restful = (code: Interaction): Coding => ({ system: 'http://hl7.org/fhir/restful-interaction', code })
 
+const lifecycle = (code: string): Coding => ({ system: `${TERMINOLOGY}dicom-audit-lifecycle`, code })
+
 export const REST: Coding = { system: `${TERMINOLOGY}audit-event-type`, code: 'rest' }
 export const CUSTODIAN: Coding = { system: `${TERMINOLOGY}provenance-participant-type`, code: 'custodian' }
 export const APPLICATION_SERVER: Coding = { system: `${TERMINOLOGY}security-source-type`, code: '4' }
-export const PERMANENT_ERASURE: Coding = { system: `${TERMINOLOGY}dicom-audit-lifecycle`, code: '15' }
+export const PERMANENT_ERASURE = lifecycle('15')
 export const REQUEST_ID: Coding = { system: `${BALP}CodeSystem/BasicAuditEntityType`, code: 'XrequestId' }
 export const AUTHORIZATION_SERVICE: Coding = { system: `${BALP}CodeSystem/UserAgentTypes`, code: 'AuthzOauthService' }
-export const TOKEN_ISSUED: Coding = { system: 'urn:ihe:event-type-code', code: 'ITI-71' }
-
 export const APPLICATION = dcm('110150')
 export const DESTINATION = dcm('110152')
 export const SOURCE = dcm('110153')
-export const USER_AUTHENTICATION = dcm('110114')
-export const LOGIN = dcm('110122')
-export const PATIENT_RECORD = dcm('110110')
-export const SECURITY_ALERT = dcm('110113')
-export const RECORDING_STARTED = dcm('110134')
+export const DESTINATION_MEDIA = dcm('110154')
+export const SOURCE_MEDIA = dcm('110155')
+
+const AUTHENTICATION = dcm('110114')
+const ALERT = dcm('110113')
+const RECORDING_STARTED = dcm('110134')
+
+/** Type, and subtype where there is one, of the events that are no FHIR interaction. */
+export const OWN_EVENTS: Readonly<Record<OwnEvent, { readonly type: Coding; readonly subtype: Coding | null }>> = {
+  token: { type: AUTHENTICATION, subtype: { system: 'urn:ihe:event-type-code', code: 'ITI-71' } },
+  refused: { type: AUTHENTICATION, subtype: dcm('110122') },
+  erase: { type: dcm('110110'), subtype: null },
+  export: { type: dcm('110106'), subtype: null },
+  import: { type: dcm('110107'), subtype: null },
+  'ledger-start': { type: ALERT, subtype: RECORDING_STARTED },
+  'ledger-heads': { type: ALERT, subtype: RECORDING_STARTED }
+}
+
+/** Lifecycle of ISO 21089, and that of DICOM, of a copy of a whole store. */
+export function lifecyclesOf({ command }: Pick<StoreCopy, 'command'>, event: 'export' | 'import'): { readonly iso: Coding; readonly dicom: Coding } {
+  const iso = command === 'move' ? (event === 'export' ? 'transmit' : 'receive') : command === 'backup' ? 'archive' : 'restore'
+  return { iso: { system: `${TERMINOLOGY}iso-21089-lifecycle`, code: iso }, dicom: lifecycle(event === 'export' ? '10' : '2') }
+}
 
 export const TOKEN_PROFILE = `${BALP}StructureDefinition/IHE.BasicAudit.OAUTHaccessTokenUse.Comprehensive`
 

@@ -7,7 +7,7 @@ import type { Interaction } from '../model/interaction.ts'
 import type { Coding, Resource } from '../model/resource.ts'
 import { agentsIn, requestEntity } from './audit-agents.ts'
 import * as codes from './audit-codes.ts'
-import { type AccessRecord, type Action, actionOf, type AuditedInteraction, type EntryAccess, type Outcome, outcomeOf, type Touched } from './record.ts'
+import { type AccessRecord, type Action, actionOf, type AuditedInteraction, type EntryAccess, type Outcome, outcomeOf, type StoreCopy, type Touched } from './record.ts'
 
 export interface ProjectionContext {
   /** FHIR base URL of this server. */
@@ -39,7 +39,8 @@ export function auditEvent(record: AccessRecord, projection: Projection, id: str
   const entities = entitiesOf(event, record, context)
   const agents = agentsIn(record, event.interaction, context)
   const profile = profilesOf(event, record, agents.comprehensive, context.withQuery)
-  const kind = kindOf(event.interaction, record.operation)
+  const kind = kindOf(event.interaction, record)
+  const note = record.copy?.begun === true ? 'begun' : record.why
   return {
     resourceType: 'AuditEvent',
     id,
@@ -49,7 +50,7 @@ export function auditEvent(record: AccessRecord, projection: Projection, id: str
     action: event.action,
     recorded: new Date(record.at).toISOString(),
     outcome: String(event.outcome),
-    ...(record.why === null ? {} : { outcomeDesc: record.why }),
+    ...(note === null ? {} : { outcomeDesc: note }),
     agent: agents.list,
     source: { observer: { identifier: { value: context.site } }, type: [codes.APPLICATION_SERVER] },
     ...(entities.length === 0 ? {} : { entity: entities })
@@ -104,12 +105,19 @@ function entitiesOf(event: Event, record: AccessRecord, { withQuery }: Projectio
   if (event.interaction === 'token' && record.jti !== null) {
     entities.push({ what: { identifier: { value: codes.jtiUrn(record.jti) } }, type: codes.entityType('2'), role: codes.objectRole('13') })
   }
+  if (record.copy !== null && (event.interaction === 'export' || event.interaction === 'import')) entities.push(copyEntity(record.copy, event.interaction))
   if (record.count > 1) entities.push({ type: codes.entityType('4'), name: 'refused requests', detail: [{ type: 'count', valueString: String(record.count) }] })
   if (event.patient !== null) {
     const lifecycle = event.interaction === 'erase' ? { lifecycle: codes.PERMANENT_ERASURE } : {}
     entities.push({ what: { reference: `Patient/${event.patient}` }, type: codes.entityType('1'), role: codes.objectRole('1'), ...lifecycle })
   }
   return record.requestId === '' ? entities : [...entities, requestEntity(record, withQuery)]
+}
+
+/** All that the store holds; its backup is named by the hash of its manifest. */
+function copyEntity(copy: StoreCopy, event: 'export' | 'import'): object {
+  const detail = copy.manifest === null ? {} : { detail: [{ type: 'manifest-sha256', valueString: copy.manifest }] }
+  return { type: codes.entityType('2'), role: codes.objectRole('20'), lifecycle: codes.lifecyclesOf(copy, event).dicom, name: `${copy.command} of the whole store`, ...detail }
 }
 
 const versioned = ({ type, id, version }: Touched): string => `${type}/${id}/_history/${version}`
@@ -119,13 +127,10 @@ function queryEntity({ type, query }: Event): object {
   return { type: codes.entityType('2'), role: codes.objectRole('24'), query: Buffer.from(text).toString('base64') }
 }
 
-function kindOf(interaction: AuditedInteraction, operation: string | null): { type: Coding; subtype: Coding | null } {
+function kindOf(interaction: AuditedInteraction, { operation, copy }: AccessRecord): { readonly type: Coding; readonly subtype: Coding | null } {
   switch (interaction) {
-    case 'token': return { type: codes.USER_AUTHENTICATION, subtype: codes.TOKEN_ISSUED }
-    case 'refused': return { type: codes.USER_AUTHENTICATION, subtype: codes.LOGIN }
-    case 'erase': return { type: codes.PATIENT_RECORD, subtype: null }
-    case 'ledger-start':
-    case 'ledger-heads': return { type: codes.SECURITY_ALERT, subtype: codes.RECORDING_STARTED }
+    case 'export': case 'import': return { ...codes.OWN_EVENTS[interaction], subtype: copy === null ? null : codes.lifecyclesOf(copy, interaction).iso }
+    case 'token': case 'refused': case 'erase': case 'ledger-start': case 'ledger-heads': return codes.OWN_EVENTS[interaction]
     default: return { type: codes.REST, subtype: restSubtype(interaction, operation) }
   }
 }

@@ -1,6 +1,7 @@
 /** What the ledger's index can do for a search of AuditEvent: a superset of the matches, confirmed afterwards. */
 import type { DateRange, Filter, ParamValue, Prefix } from '../search/query.ts'
 import type { Reach } from '../store/ports.ts'
+import { OWN_EVENTS } from './audit-codes.ts'
 import { dayOf, type TermKind } from './postings.ts'
 
 export type LedgerAsk = readonly [kind: TermKind, value: string]
@@ -32,6 +33,8 @@ interface AskSet { readonly rank: number; readonly asks: readonly LedgerAsk[] }
 
 /** The fewer entries a kind of term usually has, the lower its rank. */
 const RANKS: Readonly<Record<TermKind, number>> = { entity: 0, patient: 1, agent: 2, outcome: 3, day: 4, kind: 5 }
+/** What is no FHIR interaction is rarer than the events of a day. */
+const OWN_RANK = 3.5
 const DAYS_MAX = 62
 const DAY_MS = 86_400_000
 
@@ -53,13 +56,13 @@ function setOf(filter: Filter, site: string): AskSet | null {
         if (found === null) return null
         asks.push(...found)
       }
-      return { rank: RANKS[kind], asks }
+      return { rank: filter.param.code === 'type' ? OWN_RANK : RANKS[kind], asks }
     }
     default: return null
   }
 }
 
-const KINDS: Readonly<Record<string, TermKind>> = { patient: 'patient', entity: 'entity', agent: 'agent', subtype: 'kind', outcome: 'outcome' }
+const KINDS: Readonly<Record<string, TermKind>> = { patient: 'patient', entity: 'entity', agent: 'agent', subtype: 'kind', type: 'kind', outcome: 'outcome' }
 
 /** Terms under which every match of one value stands; null where there are none. */
 function asksOf(code: string, modifier: string | null, value: ParamValue, site: string): readonly LedgerAsk[] | null {
@@ -71,6 +74,7 @@ function asksOf(code: string, modifier: string | null, value: ParamValue, site: 
   if (modifier !== null) return null
   if (value.kind === 'token') {
     if (value.code === null) return null
+    if (code === 'type') return ownEventsOf(value.code)
     if (code === 'subtype') return REST_CODES.has(value.code) ? [['kind', value.code]] : null
     return code === 'outcome' && value.code !== '0' ? [['outcome', value.code]] : null
   }
@@ -81,6 +85,12 @@ function asksOf(code: string, modifier: string | null, value: ParamValue, site: 
   if (code === 'agent') return [['agent', reference]]
   if (code !== 'entity') return null
   return value.type === 'Patient' ? [['entity', reference], ['patient', value.id]] : [['entity', reference]]
+}
+
+/** Null for the type of all FHIR interactions, and for those that only other systems' events have. */
+function ownEventsOf(type: string): readonly LedgerAsk[] | null {
+  const found = Object.entries(OWN_EVENTS).filter(([, event]) => event.type.code === type).map(([kind]): LedgerAsk => ['kind', kind])
+  return found.length === 0 ? null : found
 }
 
 const REST_CODES: ReadonlySet<string> = new Set([

@@ -7,8 +7,9 @@ import type { FhirRequest, Interaction } from '../model/interaction.ts'
 import { refText } from '../model/resource.ts'
 import type { Written } from '../store/ports.ts'
 
-/** FHIR interactions, and the events that are none: tokens, refused credentials, erasure, and the ledger's own marks. */
-export type AuditedInteraction = Interaction | 'token' | 'refused' | 'erase' | 'ledger-start' | 'ledger-heads'
+/** FHIR interactions, and the events that are none: tokens, refused credentials, erasure, whole stores that are copied, and the ledger's own marks. */
+export type AuditedInteraction = Interaction | OwnEvent
+export type OwnEvent = 'token' | 'refused' | 'erase' | 'export' | 'import' | 'ledger-start' | 'ledger-heads'
 export type Action = 'C' | 'R' | 'U' | 'D' | 'E'
 /** R4 audit-event-outcome: 0 success, 4 minor failure, 8 serious failure. */
 export type Outcome = 0 | 4 | 8
@@ -31,6 +32,17 @@ export interface EntryAccess {
 
 /** Where a log stood: its slot name, last sequence number and last link (hexadecimal). */
 export interface NamedHead { readonly log: string; readonly seq: number; readonly link: string }
+
+/** A copy of a whole store: an export where it is taken, an import where it is put. */
+export interface StoreCopy {
+  readonly command: 'backup' | 'restore' | 'move'
+  /** Written before the first byte is copied; the record of the end stands beside it where there was one. */
+  readonly begun: boolean
+  /** Where to or where from: a folder, or a store without its credentials. */
+  readonly place: string
+  /** SHA-256 of the backup's manifest, hexadecimal; null where there is none, or none yet. */
+  readonly manifest: string | null
+}
 
 export interface AccessRecord {
   readonly v: 1
@@ -70,6 +82,7 @@ export interface AccessRecord {
   /** Policy code of a refusal; never a value from the request. */
   readonly why: string | null
   readonly heads: readonly NamedHead[]
+  readonly copy: StoreCopy | null
 }
 
 export interface AccessInput {
@@ -116,7 +129,8 @@ export function accessRecord(input: AccessInput): AccessRecord {
     erased: NOTHING,
     count: 1,
     why: input.why ?? null,
-    heads: NOTHING
+    heads: NOTHING,
+    copy: null
   }
 }
 
@@ -183,6 +197,23 @@ export function erasureRecord(input: ErasureInput): AccessRecord {
   }
 }
 
+export interface CopyInput {
+  readonly at: number
+  readonly requestId: string
+  readonly event: 'export' | 'import'
+  /** Who ran the command, as the operating system knows them. */
+  readonly account: string
+  readonly copy: StoreCopy
+}
+
+/** A copy of all that a store holds, by command. It names no patient, so it is shown to none. */
+export function copyRecord({ at, requestId, event, account, copy }: CopyInput): AccessRecord {
+  return {
+    ...blank(at, { requestId, clientRequestId: null, address: '' }), interaction: event, action: event === 'export' ? 'R' : 'C', outcome: 0, status: 200,
+    subject: account, copy
+  }
+}
+
 /** A mark of the ledger itself: where all logs stand. */
 export function headsRecord(at: number, interaction: 'ledger-start' | 'ledger-heads', heads: readonly NamedHead[]): AccessRecord {
   return { ...blank(at, { requestId: '', clientRequestId: null, address: '' }), interaction, action: 'E', outcome: 0, status: 200, heads }
@@ -207,7 +238,7 @@ function blank(at: number, request: { requestId: string; clientRequestId: string
   return {
     v: 1, at, requestId: request.requestId, clientRequestId: request.clientRequestId, address: request.address, client: null, issuer: null,
     subject: null, fhirUser: null, roles: [], purposes: [], jti: null, scope: null, type: null, id: null, operation: null, query: null,
-    resources: [], patients: [], written: [], entries: [], erased: [], count: 1, why: null, heads: []
+    resources: [], patients: [], written: [], entries: [], erased: [], count: 1, why: null, heads: [], copy: null
   }
 }
 

@@ -3,7 +3,7 @@
  * The same record always has the same bytes.
  */
 import type { Interaction } from '../model/interaction.ts'
-import type { AccessRecord, Action, AuditedInteraction, EntryAccess, NamedHead, Outcome, Touched, WrittenVersion } from './record.ts'
+import type { AccessRecord, Action, AuditedInteraction, EntryAccess, NamedHead, Outcome, StoreCopy, Touched, WrittenVersion } from './record.ts'
 
 /** JSON text of a record; `at` replaces the record's own time where the ledger had to move it forward. */
 export function encodeRecord(record: AccessRecord, at: number = record.at): string {
@@ -22,6 +22,7 @@ export function encodeRecord(record: AccessRecord, at: number = record.at): stri
     at,
     cl: text(record.client),
     cn: record.count === 1 ? undefined : record.count,
+    co: record.copy === null ? undefined : [record.copy.command, record.copy.begun ? 1 : 0, record.copy.place, record.copy.manifest],
     cr: text(record.clientRequestId),
     en: entries,
     er: some(record.erased),
@@ -84,13 +85,15 @@ export function decodeRecord(json: string): AccessRecord {
     erased: wire.er ?? [],
     count: wire.cn ?? 1,
     why: wire.wh ?? null,
-    heads: (wire.hd ?? []).map(([log, seq, link]): NamedHead => ({ log, seq, link }))
+    heads: (wire.hd ?? []).map(([log, seq, link]): NamedHead => ({ log, seq, link })),
+    copy: wire.co === undefined ? null : copyOf(wire.co)
   }
 }
 
 type TouchedWire = readonly [type: string, id: string, version: number, ...patients: number[]]
 type WrittenWire = readonly [key: string, hash: string, deleted: number, ...touched: TouchedWire]
 type EntryWire = readonly [interaction: Interaction, type: string | null, id: string | null, status: number, query: string | null, resources: readonly TouchedWire[]]
+type CopyWire = readonly [command: StoreCopy['command'], begun: number, place: string, manifest: string | null]
 
 /** Keys stay sorted: JSON.stringify writes them in the order of the literal above. */
 interface Wire {
@@ -99,6 +102,7 @@ interface Wire {
   readonly at: number
   readonly cl: string | undefined
   readonly cn: number | undefined
+  readonly co: CopyWire | undefined
   readonly cr: string | undefined
   readonly en: readonly EntryWire[] | undefined
   readonly er: readonly string[] | undefined
@@ -149,6 +153,8 @@ function touchedOf([type, id, version, ...numbers]: TouchedWire, patients: reado
 function writtenOf([key, hash, deleted, ...rest]: WrittenWire, patients: readonly string[]): WrittenVersion {
   return { ...touchedOf(rest, patients), key, hash, deleted: deleted === 1 }
 }
+
+const copyOf = ([command, begun, place, manifest]: CopyWire): StoreCopy => ({ command, begun: begun === 1, place, manifest })
 
 function entryOf([interaction, type, id, status, query, resources]: EntryWire, patients: readonly string[]): EntryAccess {
   return { interaction, type, id, status, query, resources: resources.map((one) => touchedOf(one, patients)) }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { auditEvent, type ProjectionContext, projections } from '../../src/audit/audit-event.ts'
-import { type AccessInput, accessRecord, type AccessRecord, entryAccess, erasureRecord, headsRecord, outcomeOf, refusedRecord, tokenRecord } from '../../src/audit/record.ts'
+import { type AccessInput, accessRecord, type AccessRecord, copyRecord, entryAccess, erasureRecord, headsRecord, outcomeOf, refusedRecord, tokenRecord } from '../../src/audit/record.ts'
 import { refusals } from '../../src/audit/refusals.ts'
 import { logOf, placeOf, placeOfKey, rowId, rowKey, slotOf } from '../../src/audit/slot.ts'
 import { validateResource } from '../../src/fhir/validate/validate.ts'
@@ -158,6 +158,36 @@ it('events that are no FHIR interaction are valid too', () => {
   expect(erased).toMatchObject({ action: 'D', entity: [{ what: { reference: 'Patient/42' }, lifecycle: { code: '15' } }, {}] })
   expect(events(headsRecord(AT, 'ledger-start', []))).toHaveLength(1)
   expect(events(headsRecord(AT, 'ledger-heads', []))).toEqual([])
+})
+
+it('a copy of the whole store is an export where it is taken and an import where it is put, of no patient', () => {
+  const manifest = 'ab'.repeat(32)
+  const about = (event: 'export' | 'import', copy: Partial<Parameters<typeof copyRecord>[0]['copy']>) =>
+    copyRecord({ at: AT, requestId: 'r-3', event, account: 'operator', copy: { command: 'backup', begun: false, place: '/backups/one', manifest: null, ...copy } })
+  const user = { type: part('CST'), who: { identifier: { value: 'operator' } }, requestor: true }
+  const request = { what: { identifier: { value: 'r-3' } }, type: { system: 'https://profiles.ihe.net/ITI/BALP/CodeSystem/BasicAuditEntityType', code: 'XrequestId' } }
+  const iso = (code: string) => [{ system: 'http://terminology.hl7.org/CodeSystem/iso-21089-lifecycle', code }]
+  const [exported, ...others] = events(about('export', { manifest }))
+  expect([others, projections(about('export', {}))]).toEqual([[], [{ patient: null, entry: null }]])
+  expect(exported).toEqual({
+    resourceType: 'AuditEvent', id: 'server-1-48213-0', meta: { versionId: '1', lastUpdated: '2026-09-01T08:00:00.128Z' },
+    type: dcm('110106').coding[0], subtype: iso('archive'), action: 'R', recorded: '2026-09-01T08:00:00.123Z', outcome: '0',
+    agent: [
+      { type: dcm('110154'), name: '/backups/one', requestor: false },
+      { type: dcm('110153'), who: { identifier: { value: 'fhir.example.org' } }, requestor: false, network: { address: 'https://fhir.example.org/fhir/R4', type: '5' } },
+      user
+    ],
+    source: { observer: { identifier: { value: 'fhir.example.org' } }, type: [{ system: 'http://terminology.hl7.org/CodeSystem/security-source-type', code: '4' }] },
+    entity: [{
+      type: { system: 'http://terminology.hl7.org/CodeSystem/audit-entity-type', code: '2' }, role: { system: 'http://terminology.hl7.org/CodeSystem/object-role', code: '20' },
+      lifecycle: { system: 'http://terminology.hl7.org/CodeSystem/dicom-audit-lifecycle', code: '10' }, name: 'backup of the whole store', detail: [{ type: 'manifest-sha256', valueString: manifest }]
+    }, request]
+  })
+  const [begun] = events(about('export', { begun: true, command: 'move' }))
+  expect(begun).toMatchObject({ outcome: '0', outcomeDesc: 'begun', subtype: iso('transmit'), entity: [{ name: 'move of the whole store' }, request] })
+  const [imported] = events(about('import', { command: 'move', place: 'mongodb://db/clinic' }))
+  expect(imported).toMatchObject({ type: { code: '110107' }, subtype: iso('receive'), action: 'C', agent: [{ type: dcm('110155'), name: 'mongodb://db/clinic' }, { type: dcm('110152') }, user], entity: [{ lifecycle: { code: '2' } }, request] })
+  expect(events(about('import', { command: 'restore' }))[0]).toMatchObject({ subtype: iso('restore'), entity: [{ name: 'restore of the whole store' }, request] })
 })
 
 describe('refused credentials', () => {

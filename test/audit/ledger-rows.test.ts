@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { ledgerRows, type LedgerRows } from '../../src/audit/ledger-rows.ts'
-import { accessRecord } from '../../src/audit/record.ts'
+import { accessRecord, copyRecord } from '../../src/audit/record.ts'
 import { unionStore } from '../../src/audit/union-store.ts'
 import { FhirError } from '../../src/model/errors.ts'
 import type { Resource } from '../../src/model/resource.ts'
@@ -104,6 +104,18 @@ describe('a search of the ledger', () => {
     expect(error).toMatchObject({ status: 422, issues: [{ code: 'too-costly', diagnostics: expect.stringContaining('SCAN_RECORDS_MAX') as string }] })
     expect(await asking('action=D', of('p-3'), 500)).toEqual({ rows: [], next: null })
     await expect(asking('action=D', of('p-3'), 100)).rejects.toMatchObject({ status: 422 })
+  })
+
+  it('finds the export among far more accesses than it may look at, by its type', async () => {
+    const first = await bench.ledger({ slot: 'cli' })
+    await first.append(copyRecord({ at: 0, requestId: 'r', event: 'export', account: 'operator', copy: { command: 'backup', begun: true, place: '/b', manifest: null } }))
+    await first.close()
+    await fill()
+    const asking = (criteria: string, reach: Reach = EVERYONE) => rows.find(ask(criteria, { reach, scanRecordsMax: 500 }))
+    for (const criteria of ['type=110106', 'type=http://dicom.nema.org/resources/ontology/DCM|110106', 'type=110106,110107&date=ge2026-09-21'])
+      expect([criteria, ids((await asking(criteria)).rows)]).toEqual([criteria, ['cli-2-0']])
+    expect([(await asking('type=110107')).rows, (await asking('type=110106', of('p-3'))).rows]).toEqual([[], []])
+    await expect(asking('type=rest&action=D')).rejects.toMatchObject({ status: 422 })
   })
 
   it('reads by id what the search gives, and nothing else', async () => {

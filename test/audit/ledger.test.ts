@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { entryOpener } from '../../src/audit/entry.ts'
 import { chunked, RESOURCES_MAX } from '../../src/audit/chunks.ts'
-import { accessRecord, entryAccess } from '../../src/audit/record.ts'
+import { accessRecord, copyRecord, entryAccess } from '../../src/audit/record.ts'
 import { logOf } from '../../src/audit/slot.ts'
 import { unstamped } from '../../src/audit/stamp.ts'
 import { verifyLedger } from '../../src/audit/verify.ts'
@@ -39,13 +39,16 @@ describe('the canonical bytes of a record', () => {
     entries: [entryAccess(asked('read', { id: 'o-1' }), 200, [row('Observation', 'o-1', ['44'])])],
     written: [{ ref: { type: 'Patient', id: '45' }, version: 2, deleted: true, patients: ['45'], key: new Uint8Array(16), hash: new Uint8Array(32) }]
   })
+  const copied = () => copyRecord({ at: 7, requestId: 'r', event: 'import', account: 'é', copy: { command: 'restore', begun: true, place: '/b', manifest: 'ab' } })
   it('give the record back', () => {
-    expect(decodeRecord(encodeRecord(full()))).toEqual(full())
+    for (const record of [full(), copied()]) expect(decodeRecord(encodeRecord(record))).toEqual(record)
     expect(full().patients).toEqual(['42', '43', '45', '44'])
   })
   it('have sorted keys, so that the same record has the same bytes', () => {
-    const keys = Object.keys(JSON.parse(encodeRecord(full())) as object)
-    expect(keys).toEqual([...keys].sort())
+    for (const record of [full(), copied()]) {
+      const keys = Object.keys(JSON.parse(encodeRecord(record)) as object)
+      expect(keys).toEqual([...keys].sort())
+    }
   })
 })
 

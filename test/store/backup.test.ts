@@ -1,6 +1,8 @@
 /** `wardkeep backup` and `restore`, as an operator runs them. */
+import { createHash } from 'node:crypto'
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { userInfo } from 'node:os'
+import { join, sep } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { backupStore, restoreStore } from '../../src/backup.ts'
 import { loadConfig } from '../../src/config.ts'
@@ -45,6 +47,16 @@ afterAll(async () => {
   for (const at of [place, ...elsewhere]) if (at !== undefined) rmSync(at.dir, { recursive: true, force: true })
 })
 
+/** The events of copies that a caller finds, the oldest first: `export begun`, `import`, with the hash of the manifest where it is named. */
+async function copiesSeen(base: string, token: string): Promise<readonly string[]> {
+  const { status, json } = await askAt(base, token, 'GET', 'AuditEvent?type=110106,110107&_sort=_lastUpdated&_count=1000')
+  expect(status).toBe(200)
+  return (json.entry ?? []).map(({ resource: { type, outcomeDesc, agent, entity } }: Json) => {
+    expect([agent[0].name, agent.at(-1)]).toEqual([expect.stringContaining(sep), { type: expect.anything(), who: { identifier: { value: userInfo().username } }, requestor: true }])
+    return [type.code === '110106' ? 'export' : 'import', outcomeDesc, entity[0].detail?.[0].valueString].filter((part) => part !== undefined).join(' ')
+  })
+}
+
 describe('backup of a store in use, and restore', () => {
   const backup = (): string => join(place.dir, 'backup')
 
@@ -87,6 +99,36 @@ describe('backup of a store in use, and restore', () => {
     expect(existsSync(join(place.dir, 'other'))).toBe(false)
   })
 
+  test('is on record: its beginning before a byte is copied, its end with the hash of its manifest; officers find it, patients do not', async () => {
+    const manifest = createHash('sha256').update(readFileSync(join(backup(), 'manifest.json'))).digest('hex')
+    // Nothing can be written below a file.
+    expect(await refusal(backupStore(loadConfig(place.env), join(backup(), 'manifest.json', 'cut-off')))).toMatch(/ENOTDIR/)
+    const callers = [...['privacy-officer', 'auditor', 'nurse'].map((role) => ({ scope: 'user/*.rs', roles: [role], fhirUser: `Practitioner/${role}` })), { scope: 'patient/*.rs', patient: 'p', fhirUser: 'Patient/p' }]
+    const [officer, auditor, nurse, patient] = await mint(place, ...callers)
+    const owed = ['export begun', `export ${manifest}`, 'export begun']
+    expect([await copiesSeen(server.base, officer!), await copiesSeen(server.base, auditor!), await copiesSeen(server.base, token)]).toEqual([owed, owed, owed])
+    expect(await copiesSeen(server.base, patient!)).toEqual([])
+    const [{ resource: { id } }] = (await askAt(server.base, officer!, 'GET', 'AuditEvent?type=110106')).json.entry
+    const statuses = await Promise.all([officer, auditor, nurse, patient].map(async (each) => (await askAt(server.base, each!, 'GET', `AuditEvent/${id}`)).status))
+    expect([id, statuses]).toEqual([expect.stringMatching(/^cli-/), [200, 200, 403, 404]])
+    expect((await wardkeep(place, 'audit', 'verify', '--versions')).out).toMatch(/^ok: .* 0 problems/)
+    // The copy knows that it is one, and that it was put somewhere.
+    const at = await somewhere('with keys')
+    expect(await refusal(restore(at, backup()))).toBe('not refused')
+    const [there, , , patientThere] = await mint(at, ...callers)
+    const copy = await startChild(at)
+    expect(await copiesSeen(copy.base, there!)).toEqual(['export begun', `import ${manifest}`])
+    expect(await copiesSeen(copy.base, patientThere!)).toEqual([])
+    expect(await copy.stop()).toBe(0)
+    expect((await wardkeep(at, 'audit', 'verify', '--versions')).out).toMatch(/^ok: .* 0 problems/)
+  })
+
+  test('without the keys nothing is copied, since nothing could be put on record', async () => {
+    const keyless = { ...place.env, KEY_URL: `file:${join(place.dir, 'no-keys')}` }
+    expect(await refusal(backupStore(loadConfig(keyless), join(place.dir, 'keyless')))).toMatch(/^KEY_URL holds no keys/)
+    expect([existsSync(join(place.dir, 'keyless')), existsSync(join(place.dir, 'keyless.partial')), existsSync(join(place.dir, 'no-keys'))]).toEqual([false, false, false])
+  })
+
   test('restore refuses to write over anything, a backup that is not whole, missing keys, and another store', async () => {
     const full = await wardkeep(place, 'restore', backup())
     expect([full.code, full.out]).toEqual([78, expect.stringContaining('is there already')])
@@ -114,9 +156,12 @@ describe('backup of a store in use, and restore', () => {
     mkdirSync(dataOf(at), { mode: 0o700 })
     cpSync(join(backup(), 'wardkeep.db'), join(dataOf(at), 'wardkeep.db'))
     writeFileSync(join(dataOf(at), 'restore.unfinished'), JSON.stringify([join(dataOf(at), 'wardkeep.db'), join(dataOf(at), 'ledger.db')]))
+    // It died while it put itself on record: what SQLite had beside the file belongs to no other file.
+    writeFileSync(join(dataOf(at), 'wardkeep.db-wal'), 'cut off')
     await expect(startChild(at)).rejects.toThrow('A restore into DATA_DIR was not finished: run it again')
     expect(await refusal(restore(at, backup()))).toBe('not refused')
-    expect((await wardkeep(at, 'audit', 'verify')).code).toBe(0)
+    const verified = await wardkeep(at, 'audit', 'verify')
+    expect([verified.code, verified.out]).toEqual([0, expect.stringContaining(' 0 problems')])
   })
 
   test('with --keep-ledger the ledger that was not lost names each record that the backup is too old for', async () => {
