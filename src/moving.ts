@@ -161,7 +161,8 @@ async function claimTarget({ records, ledger, transfer }: Side, ring: KeyRing, n
   await refuseUsed(transfer, 'target', now())
   const holds = (await transfer.records(null, 1)).length + (await transfer.documents(null, 1)).length + (await ledger.logs()).length
   if (holds > 0) throw new Error('The target holds data already: move into an empty store')
-  await setMark(records, TARGET_MARK, ring.sealSmall(MARK_LABEL, own))
+  // Not by a commit: its id would be one that the source does not have.
+  await transfer.putDocuments([{ name: TARGET_MARK, version: 1, expires: null, sealed: ring.sealSmall(MARK_LABEL, own) }])
 }
 
 const markPut = (name: Key, sealed: Bytes | null): DocumentPut => ({ name, expect: null, expires: null, sealed })

@@ -7,8 +7,8 @@ import { placeOf } from '../crypto/blind-index.ts'
 import { open } from '../crypto/envelope.ts'
 import type { KeyRing } from '../crypto/keys.ts'
 import type { Bytes } from '../model/resource.ts'
-import type { Key, LedgerEntry, LedgerStore } from './ports.ts'
-import type { DocumentCopy, PostingCopy, RecordCopy, Transfer, VersionCopy } from './ports/transfer.ts'
+import { DONE_KEPT_MS, type Key, type LedgerEntry, type LedgerStore } from './ports.ts'
+import type { DocumentCopy, DoneCopy, PostingCopy, RecordCopy, Transfer, VersionCopy } from './ports/transfer.ts'
 
 export interface MoveSide { readonly transfer: Transfer; readonly ledger: LedgerStore }
 
@@ -44,6 +44,7 @@ export async function copyAll(move: Move): Promise<void> {
   await copyRecords(move)
   await copyVersions(move)
   for await (const page of documentPages(move, move.from)) await move.to.transfer.putDocuments(page)
+  for await (const page of donePages(move, move.from)) await move.to.transfer.putDone(page)
 }
 
 async function copyLog({ from, to, progress }: Move, log: Bytes): Promise<void> {
@@ -98,6 +99,7 @@ export async function differences(move: Move): Promise<readonly string[]> {
   // First, since the nearest expiries are left out by the time of this call.
   const until = move.now() + EXPIRY_MS
   await compare('documents', (side) => digest(documentPages(move, side, until), hashDocument))
+  await compare('ids of commits', (side) => digest(donePages(move, side, until), hashDone))
   const logs = await move.from.ledger.logs()
   const names = (side: readonly Bytes[]): string => side.map((log) => Buffer.from(log).toString('hex')).sort().join()
   if (names(logs) !== names(await move.to.ledger.logs())) found.push('the logs of the ledger are not the same')
@@ -135,6 +137,11 @@ async function* documentPages({ marks, now }: Move, { transfer }: MoveSide, from
     yield page.filter(({ name, expires }) => !isMark(name) && (expires === null || expires > from))
 }
 
+/** `from`: only those that are kept as long. */
+async function* donePages({ now }: Move, { transfer }: MoveSide, from = now()): AsyncGenerator<readonly DoneCopy[]> {
+  for await (const page of pagesOf<DoneCopy>((last) => transfer.done(last?.id ?? null, POSTINGS))) yield page.filter(({ at }) => at + DONE_KEPT_MS > from)
+}
+
 /* ---------- Digests: count and SHA-256 over all rows. ---------- */
 
 interface Digest { readonly rows: number; readonly sha256: string }
@@ -161,5 +168,6 @@ function parts(hash: Hash, ...all: readonly (Uint8Array | string | number | bool
 const hashRecord = (hash: Hash, { key, type, version, updated, deleted, terms, trail, sealed }: RecordCopy): void => parts(hash, key, type, version, updated, deleted, terms, trail, sealed)
 const hashVersion = (hash: Hash, { key, type, version, updated, deleted, trail, sealed }: VersionCopy): void => parts(hash, key, type, version, updated, deleted, trail, sealed)
 const hashDocument = (hash: Hash, { name, version, expires, sealed }: DocumentCopy): void => parts(hash, name, version, expires, sealed)
+const hashDone = (hash: Hash, { id, at }: DoneCopy): void => parts(hash, id, at)
 const hashEntry = (hash: Hash, { seq, id, sealed, link }: LedgerEntry): void => parts(hash, seq, id, sealed, link)
 const hashPosting = (hash: Hash, { term, seq }: PostingCopy): void => parts(hash, term, seq)

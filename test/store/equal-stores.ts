@@ -43,6 +43,10 @@ export interface EqualOptions {
 
 const RESOURCES_MAX = 300
 const QUERIES_OF_WORLD = 250
+/** Sets of terms are split into pieces in three worlds of four. A set of 300 in pieces of 5 is 60 statements a page: once in a while is enough. */
+const SPLITS = [5, 40, 200, 40] as const
+/** Of one query. Pages of one row are asked where few match. */
+const PAGES_MAX = 12
 const START = Date.UTC(2026, 0, 1)
 const bytes = (count: number) => Uint8Array.from(randomBytes(count))
 
@@ -84,8 +88,8 @@ async function openWorld(url: string, random: World['random'], number: number): 
   const dir = mkdtempSync(join(tmpdir(), 'wardkeep-equal-'))
   const now = (): number => START
   const sqlite = await openSqliteStore({ path: join(dir, 'wardkeep.db'), now })
-  // Small pieces in every other world, so that sets of terms are split; on the path of a cluster in every third.
-  const mongo = await openMongoStore({ url, database: freshDatabase(), now, ...(number % 2 === 0 ? { splitTerms: 5 } : {}), sharded: number % 3 === 0 })
+  // On the path of a cluster in every third.
+  const mongo = await openMongoStore({ url, database: freshDatabase(), now, splitTerms: SPLITS[number % SPLITS.length]!, sharded: number % 3 === 0 })
   const puts = new Map<string, Put>()
   const both: RecordStore = {
     ...sqlite,
@@ -146,6 +150,8 @@ async function fill(store: ResourceStore, random: World['random'], putOf: (type:
   return [...live.values()]
 }
 
+const pageSize = (random: World['random'], rows: number): number => Math.max(1 + random.below(40), Math.ceil(rows / PAGES_MAX))
+
 interface Asked { readonly found: number; readonly paged: number; readonly fault: string | null }
 
 /** `key updated` in the order given, those of one millisecond sorted: which of them is first is the store's own. */
@@ -166,10 +172,12 @@ async function askResources({ sealed, live, random }: World, plant: boolean): Pr
   const of = pick(live)
   const type = of.resource.resourceType
   const filter: Filter = randomFilter(of.resource, 2)
-  const limit = 1 + random.below(40)
   const order = pick(['newest', 'oldest'] as const)
   const patients = random.some(['1', '2', '3', '4', '5', '6', '12'], 1 + random.below(3))
   const reach: Reach = random.below(2) === 0 ? { kind: 'all' } : { kind: 'patients', patients: [...new Set(patients)], shared: true }
+  const inReach = ({ resource }: Known): boolean => reach.kind === 'all' || compartmentPatients(resource, BASE).some((patient) => reach.patients.includes(patient))
+  const expected = live.filter((known) => known.resource.resourceType === type && inReach(known) && matches(filter, known.resource, { base: BASE, updated: known.updated }))
+  const limit = pageSize(random, expected.length)
   const ask: Omit<FindAsk, 'after'> = { type, reach, filter, order, limit, scanRecordsMax: 100_000, accept: (row) => matches(filter, row.resource(), { base: BASE, updated: row.updated }) }
   const lists = await Promise.all(sealed.map(async (store) => {
     const rows: { name: string; updated: number }[] = []
@@ -181,8 +189,6 @@ async function askResources({ sealed, live, random }: World, plant: boolean): Pr
       after = page.next
     }
   }))
-  const inReach = ({ resource }: Known): boolean => reach.kind === 'all' || compartmentPatients(resource, BASE).some((patient) => reach.patients.includes(patient))
-  const expected = live.filter((known) => known.resource.resourceType === type && inReach(known) && matches(filter, known.resource, { base: BASE, updated: known.updated }))
   return compared(lists, expected.map(({ id, updated }) => ({ name: id, updated })), { order, limit, shown: { type, filter, reach, order, limit } }, plant)
 }
 
@@ -196,14 +202,14 @@ async function askTerms({ stores, live, random }: World, plant: boolean): Promis
     type: sets > 0 && random.below(4) === 0 ? null : pick(live).resource.resourceType, allOf: Array.from({ length: sets }, some), noneOf: random.below(3) === 0 ? some().slice(0, 50) : [],
     order: pick(['newest', 'oldest'] as const), ...(random.below(4) === 0 ? { updated: { from: pick(times), before: pick(times) } } : {})
   }
-  const limit = 1 + random.below(40)
-  const examine = 1 + random.below(80)
   const expected = live.filter(({ resource, updated, put }) => {
     const own = new Set(termsOf({ put } as Known).map(hex))
     const has = (set: readonly Term[]): boolean => set.some((term) => own.has(hex(term)))
     return (query.type === null || query.type === resource.resourceType) && query.allOf.every(has) && !has(query.noneOf)
       && updated >= (query.updated?.from ?? -Infinity) && updated < (query.updated?.before ?? Infinity)
   })
+  const limit = pageSize(random, expected.length)
+  const examine = pageSize(random, expected.length)
   const max = 1 + random.below(60)
   const lists = await Promise.all(stores.map(async (store) => {
     const { count, more } = await patiently(() => store.count(query, max))

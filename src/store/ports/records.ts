@@ -77,9 +77,11 @@ export interface DocumentPut {
 
 export interface OutboxEntry { readonly id: Bytes /* 16 B random */; readonly sealed: Bytes }
 
+export const DONE_KEPT_MS = 24 * 3_600_000
+
 /** Everything or nothing, durable when the promise resolves. */
 export interface Commit {
-  /** 16 B random; the same id again is `done` and changes nothing (kept ≥ 24 h). */
+  /** 16 B random; the same id again is `done` and changes nothing (kept at least DONE_KEPT_MS). */
   readonly id: Bytes
   /** Read, relied upon, not written (0 = still absent). */
   readonly expect: readonly { readonly key: Key; readonly version: number }[]

@@ -24,6 +24,9 @@ export interface DocumentCopy { readonly name: Key; readonly version: number; re
 
 export interface PostingCopy { readonly term: Term; readonly seq: number }
 
+/** The id of a commit, kept for a day against its repetition, and when it was done (ms since 1970). */
+export interface DoneCopy { readonly id: Key; readonly at: number }
+
 export interface VersionPlace { readonly key: Key; readonly version: number }
 
 export interface Transfer {
@@ -35,12 +38,15 @@ export interface Transfer {
   versions(after: VersionPlace | null, limit: number): Promise<readonly VersionCopy[]>
   /** By name, expired ones included. */
   documents(after: Key | null, limit: number): Promise<readonly DocumentCopy[]>
+  /** By id, those that are kept no longer included. */
+  done(after: Key | null, limit: number): Promise<readonly DoneCopy[]>
   /** Of one log of the ledger, by term and seq. */
   postings(log: Bytes, after: PostingCopy | null, limit: number): Promise<readonly PostingCopy[]>
   /** Rows go in in the order in which they come out, so that after an interruption the last one there says how far it went. `c` is needed where the store keeps it. */
   putRecords(records: readonly RecordCopy[]): Promise<void>
   putVersions(versions: readonly VersionCopy[]): Promise<void>
   putDocuments(documents: readonly DocumentCopy[]): Promise<void>
+  putDone(done: readonly DoneCopy[]): Promise<void>
   /** Entries that follow the head of the log, which moves on to the last of them. Unlike `sequence` of the ledger no transaction: one that dies with its process would stand in the way for a minute. */
   putEntries(log: Bytes, entries: readonly LedgerEntry[]): Promise<void>
   putPostings(log: Bytes, postings: readonly PostingCopy[]): Promise<void>

@@ -1,5 +1,5 @@
 import type { Binary, Collection, CreateIndexesOptions, Db } from 'mongodb'
-import { StoreBroken, type Put } from '../../ports.ts'
+import { DONE_KEPT_MS, StoreBroken, type Put } from '../../ports.ts'
 import { binary, termList } from './bytes.ts'
 
 /** Collections of the database. Every field is listed with its meaning in docs/DATA-AT-REST.md. `_id` is the record key unless said. */
@@ -96,7 +96,6 @@ export function collectionsOf(db: Db) {
 
 /** Raised with every change of what is stored; a database of another version is refused. */
 const SCHEMA_VERSION = 3
-const DONE_KEPT_S = 86_400
 
 interface Index { readonly key: Readonly<Record<string, 1 | -1>>; readonly options: CreateIndexesOptions & { readonly name: string } }
 
@@ -110,7 +109,7 @@ export function indexesOf(expiryDelayS: number): Readonly<Record<keyof Collectio
   const inOrder = index('in_order', { n: 1, _id: 1 })
   return {
     record: [byTerm, byType], version: [byTerm, byType], directory: [expires], document: [expires], lock: [],
-    outbox: [inOrder], done: [index('at', { at: 1 }, { expireAfterSeconds: Math.max(DONE_KEPT_S, expiryDelayS) })],
+    outbox: [inOrder], done: [index('at', { at: 1 }, { expireAfterSeconds: Math.max(DONE_KEPT_MS / 1000, expiryDelayS) })],
     log: [], entry: [index('by_id', { id: 1 }, { unique: true })],
     posting: [index('by_term', { log: 1, term: 1, seq: -1 })], schema: []
   }

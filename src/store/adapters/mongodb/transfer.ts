@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { AnyBulkWriteOperation, Binary, Collection, Document, WithId } from 'mongodb'
 import type { Bytes } from '../../../model/resource.ts'
-import type { DocumentCopy, PostingCopy, RecordCopy, Transfer, VersionCopy } from '../../ports/transfer.ts'
+import type { DocumentCopy, DoneCopy, PostingCopy, RecordCopy, Transfer, VersionCopy } from '../../ports/transfer.ts'
 import { StoreBroken, type Terms } from '../../ports.ts'
 import { binary, bytesOf, hexOf, numbered, pieces, termList, versionId } from './bytes.ts'
 import { openDatabase, type Database, type MongoStoreOptions } from './database.ts'
@@ -19,9 +19,9 @@ export async function openMongoTransfer(options: MongoStoreOptions): Promise<Tra
   return { ...reads(base), ...writes(base), close: () => base.client.close() }
 }
 
-type Writes = Pick<Transfer, 'putRecords' | 'putVersions' | 'putDocuments' | 'putEntries' | 'putPostings'>
+type Writes = Pick<Transfer, 'putRecords' | 'putVersions' | 'putDocuments' | 'putDone' | 'putEntries' | 'putPostings'>
 
-function reads({ in: { record, version, document, posting, log: logs } }: Database): Omit<Transfer, keyof Writes | 'close'> {
+function reads({ in: { record, version, document, done, posting, log: logs } }: Database): Omit<Transfer, keyof Writes | 'close'> {
   const page = <T extends Document>(from: Collection<T>, filter: object, limit: number): Promise<WithId<T>[]> =>
     guarded(() => from.find(filter as never, { sort: { _id: 1 }, limit, batchSize: limit }).toArray())
   const above = (place: Binary | null): object => (place === null ? {} : { _id: { $gt: place } })
@@ -35,6 +35,7 @@ function reads({ in: { record, version, document, posting, log: logs } }: Databa
       const found = await page(document, { ...above(after && binary(after)), version: { $gt: 0 } }, limit)
       return found.map(({ _id, version, expires, sealed }): DocumentCopy => ({ name: bytesOf(_id), version, expires: expires?.getTime() ?? null, sealed: bytesOf(sealed) }))
     },
+    done: async (after, limit) => (await page(done, above(after && binary(after)), limit)).map(({ _id, at }): DoneCopy => ({ id: bytesOf(_id), at: at.getTime() })),
     async postings(log, after, limit) {
       const from = placeOf(log, after ?? { term: new Uint8Array(KEY_BYTES), seq: 0 })
       const found = await page(posting, { log: binary(log), _id: { $gt: from } }, limit)
@@ -68,7 +69,7 @@ function versionCopy({ _id, type, version, updated, deleted, terms, sealed }: Ve
 
 /** Replaced in order where there already: what an interruption cut off comes again. */
 function writes(base: Database): Writes {
-  const { record, version, directory, document, entry, posting, log: logs } = base.in
+  const { record, version, directory, document, done, entry, posting, log: logs } = base.in
   const by = binary(randomBytes(KEY_BYTES))
   const put = async <T extends Document>(into: Collection<T>, rows: readonly (T & { readonly _id: Binary })[]): Promise<void> => {
     // In a sharded cluster a row is found by its shard key.
@@ -98,6 +99,7 @@ function writes(base: Database): Writes {
     },
     putDocuments: (copies) => put(document, copies.map(({ name, version: number, expires, sealed }) =>
       ({ _id: binary(name), version: number, ...(expires === null ? {} : { expires: new Date(expires) }), sealed: binary(sealed) }))),
+    putDone: (copies) => put(done, copies.map(({ id, at }) => ({ _id: binary(id), at: new Date(at) }))),
     async putEntries(log, copies) {
       await put(entry, copies.map(({ seq, id, sealed, link }) => ({ _id: numbered(log, seq), id: binary(id), sealed: binary(sealed), link: binary(link) })))
       const last = copies.at(-1)

@@ -1,7 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite'
+import { DONE_KEPT_MS } from '../../ports.ts'
 import { prepare } from './database.ts'
 
-const DONE_KEPT_MS = 24 * 3_600_000
 const PRUNE_EVERY_MS = 60_000
 const PRUNE_ROWS_MAX = 5_000
 

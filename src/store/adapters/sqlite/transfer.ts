@@ -1,6 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite'
 import type { Bytes } from '../../../model/resource.ts'
-import type { DocumentCopy, PostingCopy, RecordCopy, Transfer, VersionCopy } from '../../ports/transfer.ts'
+import type { DocumentCopy, DoneCopy, PostingCopy, RecordCopy, Transfer, VersionCopy } from '../../ports/transfer.ts'
 import { TERM_BYTES } from '../../ports.ts'
 import { openReader, openWriter, prepare } from './database.ts'
 import { toStoreError } from './errors.ts'
@@ -43,10 +43,10 @@ export function isHeld(ledger: string, at: number): boolean {
 
 const HELD = 'select name from log where holder is not null and until>?'
 
-type Writes = Pick<Transfer, 'putRecords' | 'putVersions' | 'putDocuments' | 'putEntries' | 'putPostings'>
+type Writes = Pick<Transfer, 'putRecords' | 'putVersions' | 'putDocuments' | 'putDone' | 'putEntries' | 'putPostings'>
 
 const refused = async (): Promise<never> => { throw new TypeError('This store was opened as a source') }
-const NO_WRITES: Writes = { putRecords: refused, putVersions: refused, putDocuments: refused, putEntries: refused, putPostings: refused }
+const NO_WRITES: Writes = { putRecords: refused, putVersions: refused, putDocuments: refused, putDone: refused, putEntries: refused, putPostings: refused }
 
 type RecordRow = [key: Bytes, type: string, version: number, updated: number, deleted: number, terms: Bytes, trail: Bytes, sealed: Bytes]
 type VersionRow = [key: Bytes, type: string, version: number, updated: number, deleted: number, trail: Bytes, sealed: Bytes]
@@ -64,6 +64,7 @@ function reads(records: DatabaseSync, ledger: DatabaseSync): Omit<Transfer, keyo
     versions: prepare<[Bytes, Bytes, number, number], VersionRow>(records,
       `select r.key,t.name,v.version,v.updated,v.deleted,v.trail,v.sealed ${versions} and r.key>=? and (r.key>? or v.version<?) order by r.key, v.version desc limit ?`),
     documents: prepare<[Bytes, number], [Bytes, number, number | null, Bytes]>(records, 'select name,version,expires,sealed from document where name>? order by name limit ?'),
+    done: prepare<[Bytes, number], [Bytes, number]>(records, 'select id,at from done where id>? order by id limit ?'),
     postings: prepare<[Bytes, Bytes, Bytes, number, number], [Bytes, number]>(ledger,
       `select term,seq from posting where log=(select no from log where name=?) and term>=? and (term>? or seq>?) order by term,seq limit ?`),
     lastRecord: prepare<[], [Bytes | null]>(records, 'select max(key) from record'),
@@ -78,6 +79,7 @@ function reads(records: DatabaseSync, ledger: DatabaseSync): Omit<Transfer, keyo
     versions: async (after, limit) => sql.versions.all(after?.key ?? NOTHING, after?.key ?? NOTHING, after?.version ?? VERSION_MAX, limit)
       .map(([key, type, version, updated, deleted, trail, sealed]): VersionCopy => ({ key, type, version, updated, deleted: deleted === 1, trail, sealed })),
     documents: async (after, limit) => sql.documents.all(after ?? NOTHING, limit).map(([name, version, expires, sealed]): DocumentCopy => ({ name, version, expires, sealed })),
+    done: async (after, limit) => sql.done.all(after ?? NOTHING, limit).map(([id, at]): DoneCopy => ({ id, at })),
     postings: async (log, after, limit) => sql.postings.all(log, after?.term ?? NOTHING, after?.term ?? NOTHING, after?.seq ?? -1, limit).map(([term, seq]): PostingCopy => ({ term, seq })),
     lastRecord: async () => sql.lastRecord.get()?.[0] ?? null,
     async lastVersion() {
@@ -94,6 +96,7 @@ function writes(records: DatabaseSync, ledger: DatabaseSync): Writes {
     recno: prepare<[Bytes], [number]>(records, 'select recno from record where key=?'),
     addVersion: prepare<[number, number, number, number, number, Bytes, Bytes]>(records, 'insert into version(recno,version,type,updated,deleted,trail,sealed) values (?,?,?,?,?,?,?)'),
     putDocument: prepare<[Bytes, number, number | null, Bytes]>(records, 'insert or replace into document(name,version,expires,sealed) values (?,?,?,?)'),
+    putDone: prepare<[Bytes, number]>(records, 'insert or replace into done(id,at) values (?,?)'),
     addPosting: prepare<[Bytes, Bytes, number]>(ledger, 'insert or ignore into posting(log,term,seq) select no,?2,?3 from log where name=?1')
   }
   const entries = makeLedgerWriter(ledger)
@@ -117,6 +120,7 @@ function writes(records: DatabaseSync, ledger: DatabaseSync): Writes {
       addVersionTerms(recno, copy)
     }),
     putDocuments: async (copies) => together(records, copies, ({ name, version, expires, sealed }) => { more.putDocument.run(name, version, expires, sealed) }),
+    putDone: async (copies) => together(records, copies, ({ id, at }) => { more.putDone.run(id, at) }),
     putEntries: async (log, copies) => together(ledger, [appendUnit(log, copies)], (unit) => { entries.apply(unit, 0) }),
     putPostings: async (log, copies) => together(ledger, copies, ({ term, seq }) => { more.addPosting.run(log, term, seq) })
   }
