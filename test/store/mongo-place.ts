@@ -3,7 +3,7 @@ import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { MongoClient } from 'mongodb'
@@ -32,6 +32,21 @@ export interface MongoServer {
 const STAND_IN = { name: 'secantus', requirement: 'secantusdb==0.7.0b3', program: 'secantusd-py' }
 /** Ends its server when its own standard input ends, so also when the test file dies: by SIGKILL if it was sent a word. */
 const WATCHED = 'import subprocess, sys; p = subprocess.Popen(sys.argv[1:]); word = sys.stdin.read(); p.kill() if word else p.terminate(); p.wait()'
+/**
+ * The stand-in reads and sorts the whole collection for every hint of an index of arrays, and finds the few records by itself without. A hint never
+ * changes an answer: it is looked up, and not obeyed.
+ */
+const UNHINTED = `
+import sys
+from secantus.cli import main
+from secantus.storage import Storage
+find = Storage.find_matching
+def unhinted(self, db, coll, filter=None, *, hint=None, **more):
+    if hint is not None:
+        self._resolve_hint(db, coll, hint)
+    return find(self, db, coll, filter, **more)
+Storage.find_matching = unhinted
+sys.exit(main())`
 const SETUP_MS = 240_000
 const START_MS = 60_000
 /** After a kill its port may not be free at once. */
@@ -95,7 +110,7 @@ export async function standIn(more: readonly string[] = ['--enable-test-commands
   }
   const start = async (): Promise<void> => {
     for (let tries = 1; ; tries++) {
-      const started = spawn('python3', ['-c', WATCHED, program, '--host', '127.0.0.1', '--port', String(port), '--storage-path', join(dir, 'data'), '--log-level', 'ERROR', ...more], { stdio: ['pipe', 'ignore', 'ignore'] })
+      const started = spawn('python3', ['-c', WATCHED, join(dirname(program), 'python3'), '-c', UNHINTED, '--host', '127.0.0.1', '--port', String(port), '--storage-path', join(dir, 'data'), '--log-level', 'ERROR', ...more], { stdio: ['pipe', 'ignore', 'ignore'] })
       child = started
       const client = new MongoClient(url, { serverSelectionTimeoutMS: START_MS })
       const answered = client.db('admin').command({ ping: 1 }).then(() => true, () => false)
