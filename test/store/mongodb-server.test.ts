@@ -2,8 +2,8 @@
 import { randomBytes } from 'node:crypto'
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { Binary, type Db, ObjectId } from 'mongodb'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { Binary, type CommandStartedEvent, type Db, MongoClient, ObjectId } from 'mongodb'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { allTypes } from '../../src/search/classification.ts'
 import { dataDir } from '../data.ts'
 import { type Harness, idsOf, type Json, startHarness, SYSTEM } from '../harness.ts'
@@ -39,6 +39,38 @@ describe.skipIf(server.missing !== null)(`a server on MongoDB${server.missing ==
     expect(history.json.entry.map(({ resource }: Json) => resource.birthDate)).toEqual(['1981-02-03', '1980-02-03'])
     const log = await harness.ask(token, 'GET', `AuditEvent?patient=Patient/${patient.id}`)
     expect(log.json.entry.length).toBeGreaterThan(3)
+  })
+
+  test('asks the database once for a read and once for a search, and once more to put it on record', async () => {
+    const seen: string[] = []
+    const connect = MongoClient.prototype.connect
+    const watched = vi.spyOn(MongoClient.prototype, 'connect').mockImplementation(function (this: MongoClient) {
+      this.on('commandStarted', ({ commandName, command }: CommandStartedEvent) => seen.push(`${commandName} ${command[commandName]}`))
+      return connect.call(this)
+    })
+    const url = withDatabase(server.url, freshDatabase())
+    const at = await startHarness({ STORE_URL: `${url}${url.includes('?') ? '&' : '?'}monitorCommands=true` })
+    watched.mockRestore()
+    const bearer = await at.token(SYSTEM)
+    const mine = await at.token({ scope: 'patient/*.rs', patient: 'a' })
+    await at.put({ resourceType: 'Patient', id: 'a', active: true })
+    const code = { coding: [{ system: 'urn:c', code: 'c' }] }
+    for (const id of ['one', 'two']) await at.put({ resourceType: 'Observation', id, status: 'final', code, subject: { reference: 'Patient/a' } })
+    // What is looked at every second, and the ledger's sequencer, ask for themselves.
+    const ownTrips = (): readonly string[] => seen.filter((name) => /^(find|aggregate|getMore) (record|version|directory)$|^insert pending$/.test(name))
+    const trips = async (path: string, by = bearer): Promise<readonly string[]> => {
+      expect((await at.ask(by, 'GET', path)).status).toBe(200)
+      seen.length = 0
+      expect((await at.ask(by, 'GET', path)).status).toBe(200)
+      return ownTrips()
+    }
+    const [find, onRecord] = ['find record', 'insert pending']
+    for (const by of [bearer, mine]) {
+      expect(await trips('Observation/one', by)).toEqual([find, onRecord])
+      for (const asked of ['', '?code=urn:c|c', '?subject=Patient/a', '?_count=1&_sort=_lastUpdated']) expect([asked, await trips(`Observation${asked}`, by)]).toEqual([asked, [find, onRecord]])
+      expect(await trips('Observation?_include=Observation:subject', by)).toEqual([find, find, onRecord])
+    }
+    await at.close()
   })
 
   const synthea = dataDir() === null ? null : join(dataDir()!, 'synthea')
