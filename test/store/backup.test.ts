@@ -156,8 +156,10 @@ describe('backup of a store in use, and restore', () => {
     mkdirSync(dataOf(at), { mode: 0o700 })
     cpSync(join(backup(), 'wardkeep.db'), join(dataOf(at), 'wardkeep.db'))
     writeFileSync(join(dataOf(at), 'restore.unfinished'), JSON.stringify([join(dataOf(at), 'wardkeep.db'), join(dataOf(at), 'ledger.db')]))
-    // It died while it put itself on record: what SQLite had beside the file belongs to no other file.
-    writeFileSync(join(dataOf(at), 'wardkeep.db-wal'), 'cut off')
+    // It died while it put itself on record, and was of another backup: what SQLite had beside that file belongs to no other.
+    expect(await put('a-2', 'later')).toBe(200)
+    cpSync(join(dataOf(place), 'wardkeep.db-wal'), join(dataOf(at), 'wardkeep.db-wal'))
+    expect(statSync(join(dataOf(at), 'wardkeep.db-wal')).size).toBeGreaterThan(4000)
     await expect(startChild(at)).rejects.toThrow('A restore into DATA_DIR was not finished: run it again')
     expect(await refusal(restore(at, backup()))).toBe('not refused')
     const verified = await wardkeep(at, 'audit', 'verify')
