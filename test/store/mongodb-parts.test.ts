@@ -247,7 +247,7 @@ describe.skipIf(server.missing !== null)(`mongodb: commits of several processes$
     for (const expected of [0, 1]) {
       // The first commit that relies upon it gives it its locks.
       expect(await commit(on, { expectDocuments: [{ name, version: expected }], puts: [put(`before ${expected}`)] })).toEqual({ kind: 'done' })
-      const held = interrupted(on, 'lock', 'updateOne', async () => {
+      const held = interrupted(on, 'lock', 'bulkWrite', async () => {
         expect(await commit(on, { documents: [generation(expected)] })).toEqual({ kind: 'done' })
       })
       expect(await commit(held.on, { expectDocuments: [{ name, version: expected }], puts: [put(`late ${expected}`)] })).toEqual({ kind: 'conflict', keys: [name] })

@@ -57,14 +57,15 @@ describe.skipIf(server.missing !== null)(`a server on MongoDB${server.missing ==
     const code = { coding: [{ system: 'urn:c', code: 'c' }] }
     for (const id of ['one', 'two']) await at.put({ resourceType: 'Observation', id, status: 'final', code, subject: { reference: 'Patient/a' } })
     // What is looked at every second, and the ledger's sequencer, ask for themselves.
-    const ownTrips = (): readonly string[] => seen.filter((name) => /^(find|aggregate|getMore) (record|version|directory)$|^insert pending$/.test(name))
+    const ownTrips = (): readonly string[] => seen.filter((name) => /^(find|aggregate|getMore) (record|version|directory)$|^insert entry$/.test(name))
     const trips = async (path: string, by = bearer): Promise<readonly string[]> => {
       expect((await at.ask(by, 'GET', path)).status).toBe(200)
+      await at.running.system.ledger.sequence()
       seen.length = 0
       expect((await at.ask(by, 'GET', path)).status).toBe(200)
       return ownTrips()
     }
-    const [find, onRecord] = ['find record', 'insert pending']
+    const [find, onRecord] = ['find record', 'insert entry']
     for (const by of [bearer, mine]) {
       expect(await trips('Observation/one', by)).toEqual([find, onRecord])
       for (const asked of ['', '?code=urn:c|c', '?subject=Patient/a', '?_count=1&_sort=_lastUpdated']) expect([asked, await trips(`Observation${asked}`, by)]).toEqual([asked, [find, onRecord]])

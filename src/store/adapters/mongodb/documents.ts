@@ -16,7 +16,7 @@ import { transact } from './transaction.ts'
  */
 
 const LOCKS = 64
-const NAMES_AT_ONCE = 1_000
+const NAMES_AT_ONCE = 1_024
 const NOTHING: Bytes = new Uint8Array()
 
 export async function documentsOf(base: Database, session: ClientSession, names: readonly Key[]): Promise<Documents> {
@@ -63,17 +63,21 @@ function written(put: DocumentPut, found: DocumentDocument | undefined, at: numb
   return [found === undefined ? { insertOne: { document: { _id, ...document } } } : { replaceOne: { filter: { _id }, replacement: document } }]
 }
 
-/** Gives documents their locks, in a transaction of its own; an absent one gets a row of version 0. */
+/** Gives documents their locks, in a transaction of its own; an absent one gets a row of version 0. A Provenance relies upon hundreds at once. */
 export async function register(base: Database, names: readonly Key[]): Promise<void> {
   await transact(base, async (session) => {
-    for (const name of names) {
-      const found = await base.in.document.findOne({ _id: binary(name) }, { session })
-      if (found?.relied === true) continue
-      if (found === null) await base.in.document.insertOne({ _id: binary(name), version: 0, sealed: binary(NOTHING), relied: true }, { session })
-      else await base.in.document.updateOne({ _id: binary(name) }, { $set: { relied: true } }, { session })
-      const locks = Array.from({ length: LOCKS }, (_, i) => ({ _id: lockId(name, i), by: binary(NOTHING) }))
-      await base.in.lock.deleteMany({ _id: { $gte: lockId(name, 0), $lte: lockId(name, LOCKS - 1) } }, { session })
-      await base.in.lock.insertMany(locks, { session })
+    const found = await documentsOf(base, session, names)
+    const fresh = [...new Map(names.map((name) => [hexOf(name), name])).values()].filter((name) => found.get(hexOf(name))?.relied !== true)
+    const writes = fresh.map((name): AnyBulkWriteOperation<DocumentDocument> => {
+      const _id = binary(name)
+      return found.has(hexOf(name)) ? { updateOne: { filter: { _id }, update: { $set: { relied: true } } } } : { insertOne: { document: { _id, version: 0, sealed: binary(NOTHING), relied: true } } }
+    })
+    for (const piece of pieces(writes, NAMES_AT_ONCE)) await base.in.document.bulkWrite([...piece], { session, ordered: true })
+    for (const piece of pieces(fresh, NAMES_AT_ONCE / LOCKS)) {
+      const ids = piece.flatMap((name) => Array.from({ length: LOCKS }, (_, i) => lockId(name, i)))
+      // An expired document that the database dropped has left its own behind.
+      await base.in.lock.deleteMany({ _id: { $in: ids } }, { session })
+      await base.in.lock.insertMany(ids.map((_id) => ({ _id, by: binary(NOTHING) })), { session })
     }
     return { value: undefined, keep: true }
   })
@@ -85,9 +89,10 @@ let turn = Math.floor(Math.random() * LOCKS)
 /** Takes one lock of each document. */
 export async function rely(run: Run, names: readonly Key[]): Promise<void> {
   turn = (turn + 1) % LOCKS
-  for (const name of names) {
-    const { matchedCount } = await run.base.in.lock.updateOne({ _id: lockId(name, turn) }, { $set: { by: binary(run.id) } }, { session: run.session })
-    if (matchedCount !== 1) throw new TypeError('A document has lost its locks')
+  for (const piece of pieces(names, NAMES_AT_ONCE)) {
+    const writes = piece.map((name) => ({ updateOne: { filter: { _id: lockId(name, turn) }, update: { $set: { by: binary(run.id) } } } }))
+    const { matchedCount } = await run.base.in.lock.bulkWrite(writes, { session: run.session, ordered: true })
+    if (matchedCount !== piece.length) throw new TypeError('A document has lost its locks')
   }
 }
 
