@@ -32,8 +32,8 @@ export interface Exchange {
   /** Whether the request has said so already. */
   negotiated: boolean
   pretty: boolean
-  /** The reply in XML, once it is written. */
-  xml: string | null
+  /** The reply in XML or indented, once it is written. */
+  laidOut: string | null
   body: FhirRequest['body']
   /** A body was sent and nobody has read it. */
   bodyUnread: boolean

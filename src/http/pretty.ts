@@ -1,5 +1,8 @@
-/** Re-indents JSON text without parsing it, so that decimals keep their digits, in time linear in its length. The text must be valid JSON. */
-export function pretty(json: string): string {
+import { takingTurns } from '../model/turns.ts'
+
+/** Re-indents JSON text without parsing it, so that decimals keep their digits, in time linear in its length and in turns. The text must be valid JSON. */
+export async function pretty(json: string): Promise<string> {
+  const turn = takingTurns()
   const out: string[] = []
   let depth = 0
   let opened = false
@@ -13,6 +16,8 @@ export function pretty(json: string): string {
     if (opened) depth += 1
     else if (token === ',') out.push(lineAt(depth))
     else if (token === ':') out.push(' ')
+    const pause = turn()
+    if (pause !== undefined) await pause
   }
   return out.join('')
 }

@@ -44,7 +44,7 @@ export function discovery(options: Pick<ServerOptions, 'metadata' | 'openApi' | 
     exchange.route = { interaction: 'capabilities', type: null, id: null, version: null, operation: null }
     exchange.params = parsePairs(exchange.query, options.config.bounds.paramsMax)
     void negotiate(exchange)
-    if (exchange.format.syntax === 'xml') exchange.xml = statementInXml(exchange.pretty)
+    if (exchange.format.syntax === 'xml') exchange.laidOut = statementInXml(exchange.pretty)
     return { status: 200, headers: {}, body: options.metadata() }
   }
 

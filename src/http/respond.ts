@@ -13,8 +13,10 @@ export interface RespondOptions {
 }
 
 const FHIR_JSON = 'application/fhir+json'
-/** Laying out more would hold up everybody else. */
-const PRETTY_BYTES_MAX = 262_144
+/** Indented it would be several times as long. */
+const PRETTY_BYTES_MAX = 1_048_576
+/** More is written as XML on another thread, since it would hold up everybody else. */
+const XML_BYTES_MAX = 262_144
 
 /** Writes one answer: fixed headers, those of the steps, those of the reply. HEAD gets the headers of GET. */
 export function respond(exchange: Exchange, reply: FhirResponse, options: RespondOptions): void {
@@ -75,19 +77,20 @@ function bodyOf(exchange: Exchange, reply: FhirResponse, headers: HeaderLines): 
   if (body === null) return null
   const type = headers.get('Content-Type') ?? FHIR_JSON
   const fhir = isFhirJson(type)
-  if (exchange.xml !== null) {
+  if (exchange.laidOut !== null && exchange.format.syntax === 'xml') {
     headers.add('Content-Type', exchange.format.type)
-    return exchange.xml
+    return exchange.laidOut
   }
   headers.add('Content-Type', fhir && reply.status < 400 ? exchange.format.type : type)
   if (exchange.route?.type === 'Binary' && !fhir) headers.add('Content-Disposition', 'attachment')
-  return exchange.pretty && fhir && body.length <= PRETTY_BYTES_MAX ? pretty(typeof body === 'string' ? body : new TextDecoder().decode(body)) : body
+  return exchange.laidOut ?? body
 }
 
-/** A resource among the replies in XML; null for all else (pages, content of a Binary, no body). Large ones are not laid out. */
-export async function xmlBody(exchange: Exchange, { body, headers }: FhirResponse, elsewhere: ServerOptions['largeXml']): Promise<string | null> {
+/** A resource among the replies in XML or indented, as it was asked for; null for all else (pages, content of a Binary, no body). Large ones are not indented. */
+export async function laidOut(exchange: Exchange, { body, headers }: FhirResponse, elsewhere: ServerOptions['largeXml']): Promise<string | null> {
   if (body === null || !isFhirJson(headers['Content-Type'] ?? headers['content-type'] ?? FHIR_JSON)) return null
-  const isLarge = body.length > PRETTY_BYTES_MAX
+  if (exchange.format.syntax !== 'xml') return body.length > PRETTY_BYTES_MAX ? null : pretty(typeof body === 'string' ? body : new TextDecoder().decode(body))
+  const isLarge = body.length > XML_BYTES_MAX
   return isLarge && elsewhere !== undefined ? elsewhere(body) : xmlOfReply(body, exchange.pretty && !isLarge)
 }
 

@@ -16,7 +16,7 @@ import { formatForErrors, negotiate } from './negotiate.ts'
 import { basePath, discovery, health, readiness } from './public-pages.ts'
 import { parsePairs } from '../fhir/query-string.ts'
 import { addressKeys, clientKey, openLimiter } from './rate-limit.ts'
-import { replyToError, respond, type RespondOptions, xmlBody } from './respond.ts'
+import { laidOut, replyToError, respond, type RespondOptions } from './respond.ts'
 
 export interface RunningServer {
   readonly port: number
@@ -82,7 +82,7 @@ async function answer(exchange: Exchange, steps: readonly Step[], options: Answe
     reply = await refusal(exchange, error, options)
   }
   const { id, route, started } = exchange
-  if (reply !== undefined && exchange.format.syntax === 'xml' && exchange.xml === null) reply = await inXml(exchange, reply, options)
+  if (reply !== undefined && (exchange.format.syntax === 'xml' || exchange.pretty) && exchange.laidOut === null) reply = await layOut(exchange, reply, options)
   try {
     respond(exchange, reply ?? replyToError(undefined, id, options.unavailable), options.respondOptions)
   } catch (error) {
@@ -92,15 +92,15 @@ async function answer(exchange: Exchange, steps: readonly Step[], options: Answe
   options.log.request({ interaction: route?.interaction ?? 'none', type: route?.type ?? null, status: reply?.status ?? 500, ms: performance.now() - started, id })
 }
 
-/** Writes what goes out as XML; a reply that cannot be is an error of the server. */
-async function inXml(exchange: Exchange, reply: FhirResponse, options: AnswerOptions): Promise<FhirResponse> {
+/** Writes what goes out as XML or indented; a reply that cannot be is an error of the server. */
+async function layOut(exchange: Exchange, reply: FhirResponse, options: AnswerOptions): Promise<FhirResponse> {
   try {
-    exchange.xml = await xmlBody(exchange, reply, options.largeXml)
+    exchange.laidOut = await laidOut(exchange, reply, options.largeXml)
     return reply
   } catch (error) {
     options.log.fault(exchange.id, error)
     const failed = replyToError(error, exchange.id, options.unavailable)
-    exchange.xml = await xmlBody(exchange, failed, undefined)
+    exchange.laidOut = await laidOut(exchange, failed, undefined)
     return failed
   }
 }
@@ -133,7 +133,7 @@ function openExchange(incoming: IncomingMessage, outgoing: ServerResponse, proxi
     clientId: typeof sentId === 'string' && CLIENT_ID.test(sentId) ? sentId : null,
     address: address.startsWith('::ffff:') ? address.slice(7) : address,
     path: mark < 0 ? target : target.slice(0, mark), query: mark < 0 ? '' : target.slice(mark + 1),
-    headers: {}, caller: null, route: null, params: [], accept: headers.accept, format: JSON_FORMAT, negotiated: false, pretty: false, xml: null, body: null,
+    headers: {}, caller: null, route: null, params: [], accept: headers.accept, format: JSON_FORMAT, negotiated: false, pretty: false, laidOut: null, body: null,
     bodyUnread: headers['transfer-encoding'] !== undefined || (headers['content-length'] ?? '0') !== '0', handled: false
   }
 }
