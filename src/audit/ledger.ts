@@ -7,11 +7,11 @@ import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { KeyRing } from '../crypto/keys.ts'
 import type { Bytes } from '../model/resource.ts'
-import { type LedgerStore, type OutboxEntry, type RecordStore, StoreUnavailable, type Term } from '../store/ports.ts'
+import { type LedgerStore, type OutboxEntry, type RecordStore, StoreUnavailable } from '../store/ports.ts'
 import { hmacChain } from './chain.ts'
 import { chunked } from './chunks.ts'
 import { entrySealer } from './entry.ts'
-import { LogContinued, type LogEnd } from './log-end.ts'
+import { type Addition, LogContinued, type LogEnd } from './log-end.ts'
 import { blinder } from './postings.ts'
 import { ownTerms } from './own-terms.ts'
 import { type AccessRecord, headsRecord, hex } from './record.ts'
@@ -98,19 +98,20 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
   const turns = oneAtATime(pass)
   const timer = intervalMs > 0 ? setInterval(() => void turns().catch(failed), intervalMs) : null
   timer?.unref()
-  const sealed = (record: AccessRecord): Sealed => {
+  const addition = (record: AccessRecord): Addition => {
     const at = now()
-    return { entry: held.sealer.seal(record, at), terms: blind.terms(record, at) }
+    const { sealer } = held
+    return { sealed: null, seal: () => ({ entry: sealer.seal(record, at), terms: blind.terms(record, at) }) }
   }
-  const put = putter({ held: () => held, sealed, now, retake: () => turns().catch(failed) })
+  const put = putter({ held: () => held, addition, now, retake: () => turns().catch(failed) })
   await turns()
   return {
     get slot() {
       return held.slot
     },
     async seal(record) {
-      const { entry, terms } = sealed(record)
-      own.add(entry.id, terms)
+      const { entry, terms } = addition(record).seal()
+      if (terms !== undefined) own.add(entry.id, terms)
       return entry
     },
     async append(record) {
@@ -128,22 +129,22 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
 
 interface Putting {
   readonly held: () => Held
-  readonly sealed: (record: AccessRecord) => Sealed
+  readonly addition: (record: AccessRecord) => Addition
   readonly now: () => number
   /** Holds a slot anew where it was lost. */
   readonly retake: () => Promise<void>
 }
 
 /** Takes the records of reads: to the end of the log, or where that does not answer to the spool. */
-function putter({ held, sealed, now, retake }: Putting): (record: AccessRecord) => Promise<void> {
+function putter({ held, addition, now, retake }: Putting): (record: AccessRecord) => Promise<void> {
   let downUntil = 0
   return async (record) => {
     for (let again = false; ; again = true) {
-      const { entry, terms } = sealed(record)
       const { spool, end } = held()
-      if (spool !== null && now() < downUntil) return spooled(spool, entry)
+      const made = addition(record)
+      if (spool !== null && now() < downUntil) return spooled(spool, made.seal().entry)
       try {
-        return await end.add(entry, terms)
+        return await end.add(made)
       } catch (cause) {
         // The slot was lost while this process slept: the record is sealed again for the log of the one that it gets.
         if (cause instanceof LogContinued && !again) {
@@ -152,13 +153,11 @@ function putter({ held, sealed, now, retake }: Putting): (record: AccessRecord) 
         }
         if (spool === null) throw new StoreUnavailable('The ledger takes no entries', { cause })
         downUntil = now() + RETRY_MS
-        return spooled(spool, entry)
+        return spooled(spool, (made.sealed ?? made.seal()).entry)
       }
     }
   }
 }
-
-interface Sealed { readonly entry: OutboxEntry; readonly terms: readonly Term[] }
 
 interface Adoption {
   readonly sequence: Sequencer

@@ -8,9 +8,18 @@ import { type LedgerEntry, type LedgerStore, type OutboxEntry, StoreUnavailable,
 import type { Chain } from './chain.ts'
 import { stampOf, stamped } from './stamp.ts'
 
+/** An entry, and its index terms where they are at hand. */
+export interface Sealed { readonly entry: OutboxEntry; readonly terms: readonly Term[] | undefined }
+
+/**
+ * What is to be added. It is sealed with the others of its group: one kind of work for all of them takes a third of what it takes in between
+ * other work. `sealed`: what it became, for whoever has to keep it elsewhere.
+ */
+export interface Addition { sealed: Sealed | null; readonly seal: () => Sealed }
+
 export interface LogEnd {
   /** In the log, and durable, when it resolves. LogContinued: the entry is not there. After another error it may be. */
-  add(entry: OutboxEntry, terms: readonly Term[] | undefined): Promise<void>
+  add(addition: Addition): Promise<void>
   /** The same of entries that may be in a log already; those are passed over. `terms` of one, where they are at hand. */
   addNew(entries: readonly OutboxEntry[], terms: (entry: OutboxEntry) => readonly Term[] | undefined): Promise<void>
   head(): Promise<Head>
@@ -34,13 +43,14 @@ export interface LogEndOptions {
   readonly appendMsMax: number
 }
 
-const GROUP_ENTRIES_MAX = 1000
-const GROUP_BYTES_MAX = 8 * 2 ** 20
+const GROUP_ENTRIES_MAX = 256
+/** But for a single larger one. */
+const GROUP_BYTES_MAX = 2 ** 20
 const GATHER_MS_MAX = 2
 const KNOWN_MAX = 1000
 const TERMS_KEPT_MAX = 20_000
 
-interface Waiting { readonly entry: OutboxEntry; readonly terms: readonly Term[] | undefined; resolve(): void; reject(error: unknown): void }
+interface Waiting { readonly addition: Addition; resolve(): void; reject(error: unknown): void }
 
 export function openLogEnd(options: LogEndOptions): LogEnd {
   const { store, log, appendMsMax } = options
@@ -57,7 +67,10 @@ export function openLogEnd(options: LogEndOptions): LogEnd {
       from = await head()
       const { entries, to } = chained(options, from, group)
       await store.append(log, entries)
-      for (const [i, { terms }] of group.entries()) if (terms !== undefined && to.terms.size < TERMS_KEPT_MAX) to.terms.set(from.seq + 1 + i, terms)
+      for (const [i, one] of group.entries()) {
+        const { terms } = sealedOf(one)
+        if (terms !== undefined && to.terms.size < TERMS_KEPT_MAX) to.terms.set(from.seq + 1 + i, terms)
+      }
       // Forgotten meanwhile, it is read again.
       if (at === from) at = to
     }
@@ -73,7 +86,8 @@ export function openLogEnd(options: LogEndOptions): LogEnd {
   const drain = async (): Promise<void> => {
     while (queue.length > 0) {
       await gathered(queue)
-      const group = queue.splice(0, groupSize(queue))
+      const group = taken(queue)
+      if (group.length === 0) continue
       if (hanging !== null) {
         for (const one of group) one.reject(new StoreUnavailable('The ledger does not answer'))
         continue
@@ -87,8 +101,8 @@ export function openLogEnd(options: LogEndOptions): LogEnd {
     }
     running = false
   }
-  const add = (entry: OutboxEntry, terms: readonly Term[] | undefined): Promise<void> => new Promise((resolve, reject) => {
-    queue.push({ entry, terms, resolve, reject })
+  const add = (addition: Addition): Promise<void> => new Promise((resolve, reject) => {
+    queue.push({ addition, resolve, reject })
     if (running) return
     running = true
     void drain()
@@ -102,16 +116,21 @@ export function openLogEnd(options: LogEndOptions): LogEnd {
 }
 
 async function addNew(store: LogEndOptions['store'], add: LogEnd['add'], entries: readonly OutboxEntry[], terms: (entry: OutboxEntry) => readonly Term[] | undefined): Promise<void> {
-  const made = entries.map((entry) => ({ entry, terms: terms(entry) }))
+  const made = entries.map((entry): Sealed => ({ entry, terms: terms(entry) }))
   // What this process sealed and still has the terms of is met here for the first time, so it is in no log yet.
   const seen = new Set(await knownOf(store, made.filter((one) => one.terms === undefined).map(({ entry }) => entry.id)))
   await Promise.all(made.map((one) => {
     const name = byteText(one.entry.id)
     if (seen.has(name)) return undefined
     seen.add(name)
-    return add(one.entry, one.terms)
+    return add(ready(one))
   }))
 }
+
+/** Sealed already. */
+export const ready = (sealed: Sealed): Addition => ({ sealed, seal: () => sealed })
+
+const sealedOf = ({ addition }: Waiting): Sealed => (addition.sealed ??= addition.seal())
 
 /** A write costs about the same for one entry as for fifty, so while each turn of the event loop brings more of them it waits a little. */
 async function gathered(queue: readonly Waiting[]): Promise<void> {
@@ -132,7 +151,8 @@ async function readHead({ store, log }: LogEndOptions): Promise<Head> {
 function chained({ chain, log, now }: LogEndOptions, from: Head, group: readonly Waiting[]): { readonly entries: readonly LedgerEntry[]; readonly to: Head } {
   const stamp = Math.max(now(), from.stamp)
   let { seq, link } = from
-  const entries = group.map(({ entry: { id, sealed: waited } }): LedgerEntry => {
+  const entries = group.map((one): LedgerEntry => {
+    const { id, sealed: waited } = sealedOf(one).entry
     seq += 1
     const sealed = stamped(stamp, waited)
     link = chain.next(link, { log, seq, id, sealed })
@@ -145,7 +165,7 @@ function chained({ chain, log, now }: LogEndOptions, from: Head, group: readonly
 async function continued(options: LogEndOptions, from: Head, group: readonly Waiting[]): Promise<LogContinued | undefined> {
   const { seq } = await options.store.head(options.log)
   if (seq <= from.seq) return undefined
-  const known = await knownOf(options.store, group.map(({ entry }) => entry.id))
+  const known = await knownOf(options.store, group.map((one) => sealedOf(one).entry.id))
   return known.length === 0 ? new LogContinued('Another process has continued the log') : undefined
 }
 
@@ -155,13 +175,22 @@ async function knownOf(store: LogEndOptions['store'], ids: readonly Bytes[]): Pr
   return known
 }
 
-function groupSize(queue: readonly Waiting[]): number {
-  let bytes = 0
-  const end = queue.findIndex(({ entry }, i) => {
-    bytes += entry.sealed.length
-    return i > 0 && (i >= GROUP_ENTRIES_MAX || bytes > GROUP_BYTES_MAX)
-  })
-  return end === -1 ? queue.length : end
+/** The next group off the front of the queue, sealed. What cannot be sealed is told, and keeps nobody else. */
+function taken(queue: Waiting[]): readonly Waiting[] {
+  const group: Waiting[] = []
+  let [looked, bytes] = [0, 0]
+  for (const one of queue) {
+    if (looked >= GROUP_ENTRIES_MAX || bytes >= GROUP_BYTES_MAX) break
+    looked += 1
+    try {
+      bytes += sealedOf(one).entry.sealed.length
+      group.push(one)
+    } catch (error) {
+      one.reject(error)
+    }
+  }
+  queue.splice(0, looked)
+  return group
 }
 
 class Late extends StoreUnavailable {}

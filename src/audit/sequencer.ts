@@ -9,7 +9,7 @@ import type { LedgerStore, OutboxEntry, RecordStore, Term } from '../store/ports
 import type { Chain } from './chain.ts'
 import { entryOpener, logOfEntry } from './entry.ts'
 import { markHead, markHolds } from './head-mark.ts'
-import { type Head, type LogEnd, openLogEnd } from './log-end.ts'
+import { type Head, type LogEnd, openLogEnd, ready } from './log-end.ts'
 import type { OwnTerms } from './own-terms.ts'
 import type { Blinder } from './postings.ts'
 import { hex, type NamedHead } from './record.ts'
@@ -72,7 +72,7 @@ export function sequencer(options: SequencerOptions): Sequencer {
       const known = kept(log)
       const { end } = known
       const others = new Map<string, Bytes>()
-      if (first !== null) await end.add(first, undefined)
+      if (first !== null) await end.add(ready({ entry: first, terms: undefined }))
       for (;;) {
         const outbox = await records.outbox(BATCH).catch((error: unknown): readonly OutboxEntry[] => {
           failed(error)
