@@ -45,21 +45,31 @@ interface Waiting { readonly entry: OutboxEntry; readonly terms: readonly Term[]
 export function openLogEnd(options: LogEndOptions): LogEnd {
   const { store, log, appendMsMax } = options
   const queue: Waiting[] = []
-  let at: Head | null = null
+  /** Null: to be read. */
+  let at: Promise<Head> | null = null
   let running = false
   /** A write that has not been answered in time: what follows it in the log is not known before it is. */
   let hanging: Promise<void> | null = null
 
-  const head = async (): Promise<Head> => (at ??= await readHead(options))
+  const head = (): Promise<Head> => {
+    if (at !== null) return at
+    const read = readHead(options)
+    at = read
+    read.catch(() => {
+      if (at === read) at = null
+    })
+    return read
+  }
   const write = async (group: readonly Waiting[]): Promise<void> => {
-    let from = at
+    let from = null as Head | null
     const work = async (): Promise<void> => {
-      from = await head()
+      const begun = head()
+      from = await begun
       const { entries, to } = chained(options, from, group)
       await store.append(log, entries)
       for (const [i, { terms }] of group.entries()) if (terms !== undefined && to.terms.size < TERMS_KEPT_MAX) to.terms.set(from.seq + 1 + i, terms)
       // Forgotten meanwhile, it is read again.
-      if (at === from) at = to
+      if (at === begun) at = Promise.resolve(to)
     }
     const written = work()
     try {
