@@ -3,9 +3,6 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { verifyLedger } from '../../src/audit/verify.ts'
 import { accessRecord } from '../../src/audit/record.ts'
-import { hmacChain } from '../../src/audit/chain.ts'
-import { openLogEnd } from '../../src/audit/log-end.ts'
-import { logOf } from '../../src/audit/slot.ts'
 import { openSpool, slotOfSpool } from '../../src/audit/spool.ts'
 import { type LedgerStore, StoreUnavailable } from '../../src/store/ports.ts'
 import { asked, type Bench, commit, openBench, put, reading, requestIdsOf } from './bench.ts'
@@ -142,27 +139,4 @@ it('a write that its own process and the one that took its log over both number 
   expect(await requestIdsOf(bench, 'server-1')).toEqual(['w'])
   await slow.close()
   expect(await verifyLedger(bench)).toMatchObject({ ok: true, waiting: 0 })
-})
-
-it('where a log stands is read once for all who ask at the same time, so that none falls behind what is written meanwhile', async () => {
-  const later = (ms: number): Promise<void> => new Promise((resolve) => { setTimeout(resolve, ms) })
-  const head: LedgerStore['head'] = async (log) => {
-    const found = await bench.store.head(log)
-    await later(20)
-    return found
-  }
-  let answered: Promise<void> = Promise.resolve()
-  const store = Object.assign(Object.create(bench.store) as LedgerStore, {
-    head, append: async (...args: Parameters<LedgerStore['append']>) => { await bench.store.append(...args); await answered }
-  })
-  const end = openLogEnd({ store, log: logOf('server-1'), chain: hmacChain(bench.ring.linkKey()), now: bench.now, appendMsMax: 5_000 })
-  const entry = (name: number) => ({ id: new Uint8Array(16).fill(name), sealed: new Uint8Array(40) })
-  const first = end.add(entry(1), undefined)
-  await later(10)
-  // Asked after the first, and answered before its entry is there.
-  answered = end.head().then(() => undefined)
-  await first
-  expect((await end.head()).seq).toBe(1)
-  await end.add(entry(2), undefined)
-  expect((await end.head()).seq).toBe(2)
 })
