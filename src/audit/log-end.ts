@@ -11,7 +11,7 @@ import { stampOf, stamped } from './stamp.ts'
 export interface LogEnd {
   /** In the log, and durable, when it resolves. LogContinued: the entry is not there. After another error it may be. */
   add(entry: OutboxEntry, terms: readonly Term[] | undefined): Promise<void>
-  /** The same of entries that may be in a log already; those are passed over. `terms` of one, where they are at hand. */
+  /** The same of entries that may be in a log already; those are passed over. It is over when all are. `terms` of one, where they are at hand. */
   addNew(entries: readonly OutboxEntry[], terms: (entry: OutboxEntry) => readonly Term[] | undefined): Promise<void>
   head(): Promise<Head>
   /** The log comes from other hands: where it stands is read again. */
@@ -84,11 +84,8 @@ export function openLogEnd(options: LogEndOptions): LogEnd {
     while (queue.length > 0) {
       await gathered(queue)
       const group = queue.splice(0, groupSize(queue))
-      if (hanging !== null) {
-        for (const one of group) one.reject(new StoreUnavailable('The ledger does not answer'))
-        continue
-      }
       try {
+        if (hanging !== null) throw unanswered()
         await write(group)
         for (const one of group) one.resolve()
       } catch (error) {
@@ -105,7 +102,11 @@ export function openLogEnd(options: LogEndOptions): LogEnd {
   })
   return {
     add,
-    addNew: (entries, terms) => addNew(store, add, entries, terms),
+    async addNew(entries, terms) {
+      // What is not there yet might be, once it is asked for.
+      if (hanging !== null) throw unanswered()
+      await addNew(store, add, entries, terms)
+    },
     head,
     forget: () => { at = null }
   }
@@ -115,12 +116,14 @@ async function addNew(store: LogEndOptions['store'], add: LogEnd['add'], entries
   const made = entries.map((entry) => ({ entry, terms: terms(entry) }))
   // What this process sealed and still has the terms of is met here for the first time, so it is in no log yet.
   const seen = new Set(await knownOf(store, made.filter((one) => one.terms === undefined).map(({ entry }) => entry.id)))
-  await Promise.all(made.map((one) => {
+  const settled = await Promise.allSettled(made.map((one) => {
     const name = byteText(one.entry.id)
     if (seen.has(name)) return undefined
     seen.add(name)
     return add(one.entry, one.terms)
   }))
+  const refused = settled.find((one) => one.status === 'rejected')
+  if (refused !== undefined) throw refused.reason
 }
 
 /** A write costs about the same for one entry as for fifty, so while each turn of the event loop brings more of them it waits a little. */
@@ -173,6 +176,8 @@ function groupSize(queue: readonly Waiting[]): number {
   })
   return end === -1 ? queue.length : end
 }
+
+const unanswered = (): StoreUnavailable => new StoreUnavailable('The ledger does not answer')
 
 class Late extends StoreUnavailable {}
 

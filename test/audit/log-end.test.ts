@@ -91,3 +91,45 @@ it('where a log stands is read once for all who ask at the same time, so that no
   await end.add(entry(2), undefined)
   expect((await end.head()).seq).toBe(2)
 })
+
+it('says that some of many entries failed only when nothing is known to be under way any more, so that the next try asks what is there', async () => {
+  let calls = 0
+  const store = changed(bench.store, {
+    async append(log, entries) {
+      if (++calls === 1) throw new StoreUnavailable('the first group')
+      await later(30)
+      await bench.store.append(log, entries)
+    }
+  })
+  const end = openLogEnd({ store, log: LOG, chain: hmacChain(bench.ring.linkKey()), now: bench.now, appendMsMax: 5_000 })
+  const entries = Array.from({ length: 1_100 }, () => ({ id: id16(), sealed: new Uint8Array(40) }))
+  await expect(end.addNew(entries, () => undefined)).rejects.toThrow('the first group')
+  expect((await bench.store.head(LOG)).seq).toBe(100)
+  await end.addNew(entries, () => undefined)
+  expect((await bench.store.head(LOG)).seq).toBe(1_100)
+})
+
+it('asks for nothing while a write hangs: what it is told could be wrong before the entries are passed on', async () => {
+  let release = (): void => undefined
+  const held = new Promise<void>((resolve) => { release = resolve })
+  let calls = 0
+  let written: Promise<void> = Promise.resolve()
+  const store = changed(bench.store, {
+    append: (log, entries) => (++calls > 1 ? bench.store.append(log, entries) : (written = held.then(() => bench.store.append(log, entries)))),
+    async known(ids) {
+      const known = await bench.store.known(ids)
+      release()
+      await written
+      return known
+    }
+  })
+  const end = openLogEnd({ store, log: LOG, chain: hmacChain(bench.ring.linkKey()), now: bench.now, appendMsMax: 20 })
+  const entry = { id: id16(), sealed: new Uint8Array(40) }
+  await expect(end.add(entry, undefined)).rejects.toThrow('The ledger does not answer')
+  await expect(end.addNew([entry], () => undefined)).rejects.toThrow('The ledger does not answer')
+  release()
+  await written
+  await later(0)
+  await end.addNew([entry, { ...entry, id: id16() }], () => undefined)
+  expect((await bench.store.head(LOG)).seq).toBe(2)
+})
