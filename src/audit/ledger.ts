@@ -49,6 +49,7 @@ export interface Ledger {
   append(record: AccessRecord): Promise<void>
   /** One pass of the sequencer, also run once a second. */
   sequence(): Promise<void>
+  /** Waits for what is being appended. */
   close(): Promise<void>
 }
 
@@ -102,7 +103,7 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
     const at = now()
     return { entry: held.sealer.seal(record, at), terms: blind.terms(record, at) }
   }
-  const put = putter({ held: () => held, sealed, now, retake: () => turns().catch(failed) })
+  const reads = appends(putter({ held: () => held, sealed, now, retake: () => turns().catch(failed) }))
   await turns()
   return {
     get slot() {
@@ -113,16 +114,31 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
       own.add(entry.id, terms)
       return entry
     },
-    async append(record) {
-      for (const part of chunked(record)) await put(part)
-    },
+    append: reads.append,
     sequence: turns,
     async close() {
       if (timer !== null) clearInterval(timer)
+      await reads.idle()
       await turns().catch(failed)
       await lease(held.slot, 0)
       await held.spool?.close()
     }
+  }
+}
+
+/** Records of reads, part by part. `idle`: resolves when those are over that are under way. */
+function appends(put: (part: AccessRecord) => Promise<void>) {
+  const running = new Set<Promise<void>>()
+  const all = async (record: AccessRecord): Promise<void> => {
+    for (const part of chunked(record)) await put(part)
+  }
+  return {
+    append(record: AccessRecord): Promise<void> {
+      const work = all(record).finally(() => running.delete(work))
+      running.add(work)
+      return work
+    },
+    idle: async (): Promise<void> => void await Promise.allSettled(running)
   }
 }
 

@@ -12,6 +12,7 @@ beforeEach(async () => { bench = await openBench() })
 afterEach(() => bench.close())
 
 const LEASE_MS = 15_000
+const named = (requestId: string) => accessRecord(reading('42', 'o-1', { request: asked('read', { id: 'o-1', requestId }) }))
 
 describe('the log of a process that died', () => {
   it('is continued by another one, each time anew, also where it went on by itself in between', async () => {
@@ -64,8 +65,6 @@ describe('the log of a process that died', () => {
 })
 
 describe('the spool of a process that lives on', () => {
-  const named = (requestId: string) => accessRecord(reading('42', 'o-1', { request: asked('read', { id: 'o-1', requestId }) }))
-
   /** Two processes at one folder whose ledger is down for longer than a lease; then the second one finds it back first. */
   async function outage() {
     let down = false
@@ -138,5 +137,27 @@ it('a write that its own process and the one that took its log over both number 
   expect(errors).toEqual([])
   expect(await requestIdsOf(bench, 'server-1')).toEqual(['w'])
   await slow.close()
+  expect(await verifyLedger(bench)).toMatchObject({ ok: true, waiting: 0 })
+})
+
+it('a ledger that closes waits for reads that are being recorded before it lets its log go', async () => {
+  const append: LedgerStore['append'] = async (log, entries) => {
+    await new Promise((resolve) => { setTimeout(resolve, 30) })
+    await bench.store.append(log, entries)
+  }
+  const closing = await bench.ledger({ slot: 'server-1', store: Object.assign(Object.create(bench.store) as LedgerStore, { append }) })
+  const appends: Promise<void>[] = []
+  for (const name of ['a', 'b', 'c']) {
+    appends.push(closing.append(named(name)))
+    // One is being written and others wait.
+    await new Promise((resolve) => { setTimeout(resolve, 10) })
+  }
+  await closing.close()
+  expect(await requestIdsOf(bench, 'server-1')).toEqual(['a', 'b', 'c'])
+  await Promise.all(appends)
+  const next = await bench.ledger({ slot: 'server-1' })
+  await next.append(named('d'))
+  await next.close()
+  expect(await requestIdsOf(bench, 'server-1')).toEqual(['a', 'b', 'c', 'd'])
   expect(await verifyLedger(bench)).toMatchObject({ ok: true, waiting: 0 })
 })
