@@ -5,6 +5,7 @@ import { copyFile, mkdir, open, readFile, rename, rm, stat, writeFile } from 'no
 import { dirname, join, resolve } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { z } from 'zod'
+import { slotOfSpool } from './audit/spool.ts'
 import type { Verified } from './audit/verify.ts'
 import type { Config } from './config.ts'
 import { type CopyEvent, recordCopyAt } from './copy-record.ts'
@@ -17,7 +18,6 @@ import { openSystem, TENANT, VERSION } from './system.ts'
 
 const MANIFEST = 'manifest.json'
 const NAMES = { records: 'wardkeep.db', ledger: 'ledger.db' } as const
-const SPOOL = /^ledger-[a-z]{1,6}(-[1-9][0-9]{0,4})?\.spool$/
 /** Files of SQLite beside a database that is open, or was when its process died. */
 const BESIDE = ['-wal', '-shm'] as const
 /** Implementation guides that were added, and their list. */
@@ -35,7 +35,7 @@ export interface Manifest {
 const manifestSchema = z.object({
   format: z.literal(1), version: z.string(), moment: z.iso.datetime(),
   files: z.array(z.object({
-    name: z.string().refine((name) => Object.values<string>(NAMES).includes(name) || SPOOL.test(name) || PACKAGE.test(name)), bytes: z.number().int().min(0), sha256: z.string().regex(/^[0-9a-f]{64}$/)
+    name: z.string().refine((name) => Object.values<string>(NAMES).includes(name) || slotOfSpool(name) !== null || PACKAGE.test(name)), bytes: z.number().int().min(0), sha256: z.string().regex(/^[0-9a-f]{64}$/)
   })).refine((files) => new Set(files.map(({ name }) => name)).size === files.length && Object.values(NAMES).every((needed) => files.some(({ name }) => name === needed)))
 })
 
@@ -166,7 +166,7 @@ function embedded({ store, dataDir }: Config): ReturnType<typeof filesOf> {
 }
 
 const filesIn = (dir: string): readonly string[] => existsSync(dir) ? readdirSync(dir) : []
-const spoolsIn = (dir: string): readonly string[] => filesIn(dir).filter((name) => SPOOL.test(name))
+const spoolsIn = (dir: string): readonly string[] => filesIn(dir).filter((name) => slotOfSpool(name) !== null)
 
 async function manifestOf(path: string): Promise<{ readonly text: string; readonly manifest: Manifest }> {
   const text = await readFile(join(path, MANIFEST), 'utf8').catch(() => null)

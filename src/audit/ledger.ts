@@ -4,7 +4,6 @@
  */
 import { randomBytes } from 'node:crypto'
 import { readdir } from 'node:fs/promises'
-import { join } from 'node:path'
 import type { KeyRing } from '../crypto/keys.ts'
 import type { Bytes } from '../model/resource.ts'
 import { type LedgerStore, type OutboxEntry, type RecordStore, StoreUnavailable } from '../store/ports.ts'
@@ -17,7 +16,7 @@ import { ownTerms } from './own-terms.ts'
 import { type AccessRecord, headsRecord, hex } from './record.ts'
 import { type Sequencer, sequencer } from './sequencer.ts'
 import { logOf, slotOf, slotsFor } from './slot.ts'
-import { openSpool, type Spool } from './spool.ts'
+import { openSpool, slotOfSpool, type Spool } from './spool.ts'
 
 export interface LedgerOptions {
   readonly store: LedgerStore
@@ -50,6 +49,7 @@ export interface Ledger {
   append(record: AccessRecord): Promise<void>
   /** One pass of the sequencer, also run once a second. */
   sequence(): Promise<void>
+  /** Waits for what is being appended. */
   close(): Promise<void>
 }
 
@@ -70,7 +70,7 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
     const slot = await takeSlot(options.slot, lease)
     const log = logOf(slot)
     sequence.taken(log)
-    return { slot, log, end: sequence.end(log), sealer: entrySealer(key, log), spool: spoolDir === null ? null : openSpool(spoolPath(spoolDir, slot)), headsAt: null, leasedAt: now() }
+    return { slot, log, end: sequence.end(log), sealer: entrySealer(key, log), spool: spoolDir === null ? null : openSpool(spoolDir, slot), headsAt: null, leasedAt: now() }
   }
   let held = await take()
   await options.admitted?.().catch(async (error: unknown) => {
@@ -87,13 +87,14 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
     } else if (lapsed) sequence.taken(held.log)
     held.leasedAt = asked
     const mine = held
-    if (mine.spool?.waiting() === true) await mine.spool.replay((entries) => mine.end.addNew(entries, nothingKept)).catch(failed)
+    const spooling = await spooledSlots(spoolDir)
+    if (spooling.has(mine.slot)) await mine.spool?.replay((entries) => mine.end.addNew(entries, nothingKept)).catch(failed)
     const due = mine.headsAt === null || now() - mine.headsAt >= HEADS_EVERY_MS
     const at = now()
     const mark = due ? mine.sealer.seal(headsRecord(at, mine.headsAt === null ? 'ledger-start' : 'ledger-heads', await sequence.heads()), at) : null
     const others = await sequence.pass(mine.log, mark)
     if (due) mine.headsAt = at
-    for (const log of await orphans(others, spoolDir, mine.slot)) await adopt(log, { sequence, lease, spoolDir }).catch(failed)
+    for (const log of orphans(others, spooling, mine.slot)) await adopt(log, { sequence, lease, spoolDir }).catch(failed)
   }
   const turns = oneAtATime(pass)
   const timer = intervalMs > 0 ? setInterval(() => void turns().catch(failed), intervalMs) : null
@@ -103,7 +104,7 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
     const { sealer } = held
     return { sealed: null, seal: () => ({ entry: sealer.seal(record, at), terms: blind.terms(record, at) }) }
   }
-  const put = putter({ held: () => held, addition, now, retake: () => turns().catch(failed) })
+  const reads = appends(putter({ held: () => held, addition, now, retake: () => turns().catch(failed) }))
   await turns()
   return {
     get slot() {
@@ -114,16 +115,31 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
       if (terms !== undefined) own.add(entry.id, terms)
       return entry
     },
-    async append(record) {
-      for (const part of chunked(record)) await put(part)
-    },
+    append: reads.append,
     sequence: turns,
     async close() {
       if (timer !== null) clearInterval(timer)
+      await reads.idle()
       await turns().catch(failed)
       await lease(held.slot, 0)
       await held.spool?.close()
     }
+  }
+}
+
+/** Records of reads, part by part. `idle`: resolves when those are over that are under way. */
+function appends(put: (part: AccessRecord) => Promise<void>) {
+  const running = new Set<Promise<void>>()
+  const all = async (record: AccessRecord): Promise<void> => {
+    for (const part of chunked(record)) await put(part)
+  }
+  return {
+    append(record: AccessRecord): Promise<void> {
+      const work = all(record).finally(() => running.delete(work))
+      running.add(work)
+      return work
+    },
+    idle: async (): Promise<void> => void await Promise.allSettled(running)
   }
 }
 
@@ -172,7 +188,7 @@ async function adopt(log: Bytes, { sequence, lease, spoolDir }: Adoption): Promi
   sequence.taken(log)
   try {
     if (spoolDir !== null) {
-      const spool = openSpool(spoolPath(spoolDir, slot))
+      const spool = openSpool(spoolDir, slot)
       await spool.replay((entries) => sequence.end(log).addNew(entries, nothingKept)).finally(() => spool.close())
     }
     await sequence.pass(log, null)
@@ -195,8 +211,6 @@ interface Held {
   /** After LEASE_MS without another pass somebody else may have held the slot in between. */
   leasedAt: number
 }
-
-const spoolPath = (dir: string, slot: string): string => join(dir, `ledger-${slot}.spool`)
 
 async function takeSlot(name: string, lease: (slot: string) => Promise<boolean>): Promise<string> {
   for (let waited = 0; ; waited += 250) {
@@ -232,12 +246,13 @@ async function spooled(spool: Spool, entry: OutboxEntry): Promise<void> {
   }
 }
 
+async function spooledSlots(dir: string | null): Promise<ReadonlySet<string>> {
+  const names = dir === null ? [] : await readdir(dir)
+  return new Set(names.map(slotOfSpool).filter((slot) => slot !== null))
+}
+
 /** Logs of other slots for which entries or a spool file are waiting. */
-async function orphans(waiting: readonly Bytes[], spoolDir: string | null, own: string): Promise<readonly Bytes[]> {
-  const logs = new Map(waiting.map((log) => [hex(log), log]))
-  for (const name of spoolDir === null ? [] : await readdir(spoolDir)) {
-    const slot = /^ledger-([a-z]{1,6}(?:-[1-9][0-9]{0,4})?)\.spool$/.exec(name)?.[1]
-    if (slot !== undefined && slot !== own) logs.set(hex(logOf(slot)), logOf(slot))
-  }
+function orphans(waiting: readonly Bytes[], spooling: ReadonlySet<string>, own: string): readonly Bytes[] {
+  const logs = new Map([...waiting, ...[...spooling].filter((slot) => slot !== own).map(logOf)].map((log) => [hex(log), log]))
   return [...logs.values()]
 }

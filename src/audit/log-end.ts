@@ -20,7 +20,7 @@ export interface Addition { sealed: Sealed | null; readonly seal: () => Sealed }
 export interface LogEnd {
   /** In the log, and durable, when it resolves. LogContinued: the entry is not there. After another error it may be. */
   add(addition: Addition): Promise<void>
-  /** The same of entries that may be in a log already; those are passed over. `terms` of one, where they are at hand. */
+  /** The same of entries that may be in a log already; those are passed over. It is over when all are. `terms` of one, where they are at hand. */
   addNew(entries: readonly OutboxEntry[], terms: (entry: OutboxEntry) => readonly Term[] | undefined): Promise<void>
   head(): Promise<Head>
   /** The log comes from other hands: where it stands is read again. */
@@ -55,16 +55,26 @@ interface Waiting { readonly addition: Addition; resolve(): void; reject(error: 
 export function openLogEnd(options: LogEndOptions): LogEnd {
   const { store, log, appendMsMax } = options
   const queue: Waiting[] = []
-  let at: Head | null = null
+  /** Null: to be read. */
+  let at: Promise<Head> | null = null
   let running = false
   /** A write that has not been answered in time: what follows it in the log is not known before it is. */
   let hanging: Promise<void> | null = null
 
-  const head = async (): Promise<Head> => (at ??= await readHead(options))
+  const head = (): Promise<Head> => {
+    if (at !== null) return at
+    const read = readHead(options)
+    at = read
+    read.catch(() => {
+      if (at === read) at = null
+    })
+    return read
+  }
   const write = async (group: readonly Waiting[]): Promise<void> => {
-    let from = at
+    let from = null as Head | null
     const work = async (): Promise<void> => {
-      from = await head()
+      const begun = head()
+      from = await begun
       const { entries, to } = chained(options, from, group)
       await store.append(log, entries)
       for (const [i, one] of group.entries()) {
@@ -72,7 +82,7 @@ export function openLogEnd(options: LogEndOptions): LogEnd {
         if (terms !== undefined && to.terms.size < TERMS_KEPT_MAX) to.terms.set(from.seq + 1 + i, terms)
       }
       // Forgotten meanwhile, it is read again.
-      if (at === from) at = to
+      if (at === begun) at = Promise.resolve(to)
     }
     const written = work()
     try {
@@ -88,11 +98,8 @@ export function openLogEnd(options: LogEndOptions): LogEnd {
       await gathered(queue)
       const group = taken(queue)
       if (group.length === 0) continue
-      if (hanging !== null) {
-        for (const one of group) one.reject(new StoreUnavailable('The ledger does not answer'))
-        continue
-      }
       try {
+        if (hanging !== null) throw unanswered()
         await write(group)
         for (const one of group) one.resolve()
       } catch (error) {
@@ -109,7 +116,11 @@ export function openLogEnd(options: LogEndOptions): LogEnd {
   })
   return {
     add,
-    addNew: (entries, terms) => addNew(store, add, entries, terms),
+    async addNew(entries, terms) {
+      // What is not there yet might be, once it is asked for.
+      if (hanging !== null) throw unanswered()
+      await addNew(store, add, entries, terms)
+    },
     head,
     forget: () => { at = null }
   }
@@ -119,12 +130,14 @@ async function addNew(store: LogEndOptions['store'], add: LogEnd['add'], entries
   const made = entries.map((entry): Sealed => ({ entry, terms: terms(entry) }))
   // What this process sealed and still has the terms of is met here for the first time, so it is in no log yet.
   const seen = new Set(await knownOf(store, made.filter((one) => one.terms === undefined).map(({ entry }) => entry.id)))
-  await Promise.all(made.map((one) => {
+  const settled = await Promise.allSettled(made.map((one) => {
     const name = byteText(one.entry.id)
     if (seen.has(name)) return undefined
     seen.add(name)
     return add(ready(one))
   }))
+  const refused = settled.find((one) => one.status === 'rejected')
+  if (refused !== undefined) throw refused.reason
 }
 
 /** Sealed already. */
@@ -192,6 +205,8 @@ function taken(queue: Waiting[]): readonly Waiting[] {
   queue.splice(0, looked)
   return group
 }
+
+const unanswered = (): StoreUnavailable => new StoreUnavailable('The ledger does not answer')
 
 class Late extends StoreUnavailable {}
 

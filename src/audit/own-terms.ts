@@ -6,6 +6,8 @@ export interface OwnTerms {
   add(id: Uint8Array, terms: readonly Term[]): void
   /** The terms of an entry, once. Undefined for what others sealed, or what was long ago. */
   take(id: Uint8Array): readonly Term[] | undefined
+  /** Others may have numbered any of the entries meanwhile. */
+  clear(): void
 }
 
 /** Some seconds of a busy server; past that the oldest are forgotten, and their entries opened when their turn comes. */
@@ -23,6 +25,7 @@ export function ownTerms(keptMax = KEPT_MAX): OwnTerms {
       const found = kept.get(name)
       if (found !== undefined) kept.delete(name)
       return found
-    }
+    },
+    clear: () => kept.clear()
   }
 }

@@ -92,6 +92,7 @@ export function sequencer(options: SequencerOptions): Sequencer {
     taken(log) {
       const known = kept(log)
       known.end.forget()
+      own.clear()
       Object.assign(known, { marked: -1, cut: null })
     },
     async heads() {

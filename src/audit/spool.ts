@@ -1,25 +1,32 @@
 /**
  * Where entries wait while the ledger's store does not take them: a local file of sealed entries, each as u32 length ‖ id 16 ‖ sealed,
- * synced before it is acknowledged. What a crash cut off was never acknowledged.
+ * synced before it is acknowledged. What a crash cut off was never acknowledged. Another process may take the file while this one, whose
+ * lease ended in the outage, still writes: the file is renamed before it goes, and whoever wrote looks whether the name is still its own.
  */
-import { open, readFile, rm, type FileHandle } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { randomBytes } from 'node:crypto'
+import { open, readdir, readFile, rename, rm, stat, type FileHandle } from 'node:fs/promises'
+import { join } from 'node:path'
 import type { Bytes } from '../model/resource.ts'
-import type { OutboxEntry } from '../store/ports.ts'
+import { type OutboxEntry, StoreUnavailable } from '../store/ports.ts'
 
 export interface Spool {
   /** Durable when it resolves. */
   append(entry: OutboxEntry): Promise<void>
-  /** Hands every waiting entry to `put` and empties the file when all were taken; rejects, and keeps all, when one was not. */
-  replay(put: (entries: readonly OutboxEntry[]) => Promise<void>): Promise<number>
-  /** Entries may be waiting. */
-  waiting(): boolean
+  /** Hands every waiting entry to `put`, some of them twice, and removes the files when all were taken; rejects, and keeps all, when one was not. */
+  replay(put: Put): Promise<void>
   close(): Promise<void>
 }
 
-export function openSpool(path: string): Spool {
-  // Before the first look the file may hold entries of an earlier process.
-  let waiting = true
+type Put = (entries: readonly OutboxEntry[]) => Promise<void>
+
+const NAME = /^ledger-([a-z]{1,6}(?:-[1-9][0-9]{0,4})?)(?:\.[0-9a-f]{16})?\.spool$/
+
+/** The slot whose entries a file of this name holds; null: it is no spool. */
+export const slotOfSpool = (name: string): string | null => NAME.exec(name)?.[1] ?? null
+
+/** `ledger-SLOT.spool` in this folder, and what is being taken out of it. */
+export function openSpool(dir: string, slot: string): Spool {
+  const path = join(dir, `ledger-${slot}.spool`)
   let file: FileHandle | null = null
   let turn: Promise<unknown> = Promise.resolve()
   let batch: { bytes: Uint8Array[]; done: Promise<void> } | null = null
@@ -29,26 +36,17 @@ export function openSpool(path: string): Spool {
     turn = result.catch(() => undefined)
     return result
   }
-  const write = async (bytes: readonly Uint8Array[]): Promise<void> => {
-    if (file === null) {
-      const { whole } = frames(await contents(path))
-      file = await open(path, 'a', 0o600)
-      await file.truncate(whole)
-      await syncFolder(dirname(path))
-    }
-    const { size } = await file.stat()
-    try {
-      await file.appendFile(Buffer.concat(bytes))
-      await file.datasync()
-    } catch (error) {
-      await file.truncate(size).catch(() => undefined)
-      throw error
-    }
-    waiting = true
-  }
   const close = async (): Promise<void> => {
     await file?.close()
     file = null
+  }
+  const write = async (bytes: Uint8Array): Promise<void> => {
+    for (let tries = 0; tries < TRIES_MAX; tries++) {
+      file ??= await openedAtEnd(path, dir)
+      if (await isWritten(file, path, bytes)) return
+      await close()
+    }
+    throw new StoreUnavailable('The spool was taken at each try')
   }
   return {
     append(entry) {
@@ -56,7 +54,7 @@ export function openSpool(path: string): Spool {
         const opened: { bytes: Uint8Array[]; done: Promise<void> } = { bytes: [], done: Promise.resolve() }
         opened.done = inTurn(() => {
           batch = null
-          return write(opened.bytes)
+          return write(Buffer.concat(opened.bytes))
         })
         batch = opened
       }
@@ -64,17 +62,64 @@ export function openSpool(path: string): Spool {
       return batch.done
     },
     replay: (put) => inTurn(async () => {
-      const { entries } = frames(await contents(path))
-      await put(entries)
       await close()
-      await rm(path, { force: true })
-      waiting = false
-      return entries.length
+      for (const name of await readdir(dir)) if (slotOfSpool(name) === slot) await take(join(dir, name), path, put)
     }),
-    waiting: () => waiting,
     close: () => inTurn(close)
   }
 }
+
+const TRIES_MAX = 3
+
+async function openedAtEnd(path: string, dir: string): Promise<FileHandle> {
+  const bytes = await contents(path)
+  const { whole } = frames(bytes)
+  const file = await open(path, 'a', 0o600)
+  if (whole < bytes.length) await file.truncate(whole)
+  await syncFolder(dir)
+  return file
+}
+
+/** False: durable, but in a file that another process has taken, perhaps before these bytes were in it. */
+async function isWritten(file: FileHandle, path: string, bytes: Uint8Array): Promise<boolean> {
+  const { size, ino } = await file.stat()
+  try {
+    await file.appendFile(bytes)
+    await file.datasync()
+  } catch (error) {
+    await file.truncate(size).catch(() => undefined)
+    throw error
+  }
+  return await inodeOf(path) === ino
+}
+
+/** What stands in the file once nobody writes to it any more is what goes. Names of taken files are used once, so that nothing new is removed. */
+async function take(file: string, path: string, put: Put): Promise<void> {
+  const bytes = await contents(file)
+  await put(frames(bytes).entries)
+  if (file !== path) return rm(file, { force: true })
+  const taken = path.replace(/spool$/, `${randomBytes(8).toString('hex')}.spool`)
+  try {
+    await rename(path, taken)
+  } catch (error) {
+    if (isAbsent(error)) return
+    throw error
+  }
+  const last = await contents(taken)
+  if (Buffer.compare(bytes, last) !== 0) await put(frames(last).entries)
+  await rm(taken, { force: true })
+}
+
+async function inodeOf(path: string): Promise<number | null> {
+  try {
+    return (await stat(path)).ino
+  } catch (error) {
+    if (isAbsent(error)) return null
+    throw error
+  }
+}
+
+const isAbsent = (error: unknown): boolean => (error as NodeJS.ErrnoException).code === 'ENOENT'
 
 /** A new file's name is durable only when its folder is. */
 async function syncFolder(path: string): Promise<void> {
@@ -90,7 +135,7 @@ async function contents(path: string): Promise<Uint8Array> {
   try {
     return await readFile(path)
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return new Uint8Array()
+    if (isAbsent(error)) return new Uint8Array()
     throw error
   }
 }

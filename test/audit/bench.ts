@@ -2,6 +2,9 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { hash, randomBytes } from 'node:crypto'
+import { entryOpener } from '../../src/audit/entry.ts'
+import { logOf } from '../../src/audit/slot.ts'
+import { unstamped } from '../../src/audit/stamp.ts'
 import type { AccessInput } from '../../src/audit/record.ts'
 import { type LedgerOptions, openLedger } from '../../src/audit/ledger.ts'
 import { openKeyRing } from '../../src/crypto/keys.ts'
@@ -81,6 +84,13 @@ export function put(type: string, id: string, version: number, patients: readonl
 }
 
 export const sha = (bytes: Uint8Array): Bytes => new Uint8Array(hash('sha256', bytes, 'buffer'))
+
+/** Request ids of the entries of a log, but for those that name heads. */
+export async function requestIdsOf({ ring, store }: Bench, slot: string): Promise<readonly string[]> {
+  const [log, opener] = [logOf(slot), entryOpener(ring)]
+  const opened = await Promise.all((await store.entries(log, 1, 1000, 'oldest')).map(({ id, sealed }) => opener.open(log, id, unstamped(sealed))))
+  return opened.filter((record) => record.heads.length === 0 && record.interaction !== 'ledger-start').map((record) => record.requestId)
+}
 
 export async function commit(records: RecordStore, parts: Partial<Commit>): Promise<void> {
   const done = await records.commit({ ...EMPTY, id: id16(), ...parts })

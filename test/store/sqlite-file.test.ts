@@ -201,3 +201,19 @@ describe('an end without warning', () => {
     await expect(store.take(named('a'))).rejects.toBeInstanceOf(StoreUnavailable)
   })
 })
+
+it('an index of which a part failed does not count as made, so that no entry is passed over', async () => {
+  const ledger = await openSqliteLedger({ path, now })
+  const log = new Uint8Array(8).fill(1)
+  const entries = Array.from({ length: 5_000 }, (_, i) => ({ seq: i + 1, id: randomId(), sealed: text('x'), link: new Uint8Array(32) }))
+  await ledger.append(log, entries)
+  const postings = entries.map(({ seq }) => ({ term: named('all'), seq }))
+  // More than one piece, the first of which the database refuses.
+  await expect(ledger.index(log, 5_000, postings.with(0, { term: named('all'), seq: 0.5 }))).rejects.toThrow()
+  await ledger.health()
+  expect(await ledger.indexed(log)).toBe(0)
+  await ledger.index(log, 5_000, postings)
+  expect(await ledger.indexed(log)).toBe(5_000)
+  expect(await ledger.lookup(log, [named('all')], 3, 10)).toEqual([2, 1])
+  await ledger.close()
+})

@@ -39,7 +39,8 @@ export async function openSqliteLedger(options: SqliteOptions): Promise<LedgerSt
     },
     logs: async () => reader.readOne(() => reader.sql.logs.all()).map(([name]) => name),
     async index(log, through, postings) {
-      await Promise.all(segments(exact(log), through, postings).map(send))
+      // One after the other: the last says that all are there.
+      for (const unit of segments(exact(log), through, postings)) await send(unit)
     },
     indexed: async (log) => reader.readOne(() => reader.sql.log.get(log))?.[3] ?? 0,
     async lookup(log, anyOf, before, limit) {
