@@ -1,7 +1,7 @@
 /** The end of a log by itself: who comes first, what is told of what is there, and the chain. */
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { hmacChain } from '../../src/audit/chain.ts'
-import { LogContinued, openLogEnd } from '../../src/audit/log-end.ts'
+import { LogContinued, openLogEnd, ready } from '../../src/audit/log-end.ts'
 import { hex } from '../../src/audit/record.ts'
 import { logOf } from '../../src/audit/slot.ts'
 import { openSqliteLedger } from '../../src/store/adapters/sqlite/ledger.ts'
@@ -52,7 +52,7 @@ it('two processes at one log, both of which lose answers: one chain, every entry
       for (let tries = 0; tries < 200; tries++) {
         try {
           // As what comes back from the spool does: it may be in the log.
-          await (tries === 0 ? end.add(entry, []) : end.addNew([entry], () => undefined))
+          await (tries === 0 ? end.add(ready({ entry, terms: [] })) : end.addNew([entry], () => undefined))
           return void told.push(hex(entry.id))
         } catch (error) {
           errors.push(error)
@@ -82,13 +82,13 @@ it('where a log stands is read once for all who ask at the same time, so that no
   })
   const end = openLogEnd({ store, log: LOG, chain: hmacChain(bench.ring.linkKey()), now: bench.now, appendMsMax: 5_000 })
   const entry = (name: number) => ({ id: new Uint8Array(16).fill(name), sealed: new Uint8Array(40) })
-  const first = end.add(entry(1), undefined)
+  const first = end.add(ready({ entry: entry(1), terms: undefined }))
   await later(10)
   // Asked after the first, and answered before its entry is there.
   answered = end.head().then(() => undefined)
   await first
   expect((await end.head()).seq).toBe(1)
-  await end.add(entry(2), undefined)
+  await end.add(ready({ entry: entry(2), terms: undefined }))
   expect((await end.head()).seq).toBe(2)
 })
 
@@ -125,7 +125,7 @@ it('asks for nothing while a write hangs: what it is told could be wrong before 
   })
   const end = openLogEnd({ store, log: LOG, chain: hmacChain(bench.ring.linkKey()), now: bench.now, appendMsMax: 20 })
   const entry = { id: id16(), sealed: new Uint8Array(40) }
-  await expect(end.add(entry, undefined)).rejects.toThrow('The ledger does not answer')
+  await expect(end.add(ready({ entry: entry, terms: undefined }))).rejects.toThrow('The ledger does not answer')
   await expect(end.addNew([entry], () => undefined)).rejects.toThrow('The ledger does not answer')
   release()
   await written
