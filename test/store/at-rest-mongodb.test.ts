@@ -63,7 +63,7 @@ describe.skipIf(server.missing !== null)(`a MongoDB that a server has used${serv
     expect(texts.filter((text) => kept.some((one) => text.includes(one))).length).toBeGreaterThan(references.length - 3)
     const { documents, collections, found } = await dumped(database)
     expect(found).toEqual([])
-    expect([collections, documents > field.plants.length]).toEqual([12, true])
+    expect([collections, documents > field.plants.length]).toEqual([11, true])
     const needles = needlesFor(field.plants.map((each) => each.canary), [QUANTITY])
     expect([...foundBelow(place.env.DATA_DIR!, needles), ...foundBelow(place.env.TMPDIR!, needles), ...foundIn('log', Buffer.from(child.output()), needles)]).toEqual([])
   })
