@@ -55,20 +55,17 @@ interface Waiting { readonly addition: Addition; resolve(): void; reject(error: 
 export function openLogEnd(options: LogEndOptions): LogEnd {
   const { store, log, appendMsMax } = options
   const queue: Waiting[] = []
-  /** Null: to be read. */
+  /** Null: to be read, also where it was forgotten while it was read or written. */
   let at: Promise<Head> | null = null
   let running = false
   /** A write that has not been answered in time: what follows it in the log is not known before it is. */
   let hanging: Promise<void> | null = null
 
-  const head = (): Promise<Head> => {
-    if (at !== null) return at
-    const read = readHead(options)
-    at = read
-    read.catch(() => {
-      if (at === read) at = null
-    })
-    return read
+  const head = (): Promise<Head> => (at ??= read())
+  const read = (): Promise<Head> => {
+    const reading = readHead(options)
+    reading.catch(() => { if (at === reading) at = null })
+    return reading
   }
   const write = async (group: readonly Waiting[]): Promise<void> => {
     let from = null as Head | null
@@ -81,7 +78,6 @@ export function openLogEnd(options: LogEndOptions): LogEnd {
         const { terms } = sealedOf(one)
         if (terms !== undefined && to.terms.size < TERMS_KEPT_MAX) to.terms.set(from.seq + 1 + i, terms)
       }
-      // Forgotten meanwhile, it is read again.
       if (at === begun) at = Promise.resolve(to)
     }
     const written = work()
