@@ -64,7 +64,7 @@ async function readBytes(exchange: Exchange, bytesMax: number, setting: string):
   const tooBig = () => fault(413, 'too-long', `The body has more than ${bytesMax} bytes (${setting})`)
   if (Number(incoming.headers['content-length'] ?? 0) > bytesMax) throw tooBig()
   if (incoming.headers.expect !== undefined) outgoing.writeContinue()
-  const bytes = await collect(incoming, bytesMax, tooBig)
+  const bytes = await collect(incoming, lengthOf(incoming), bytesMax, tooBig)
   exchange.bodyUnread = false
   if (encoding === 'identity') return bytes
   return inflate(bytes, { maxOutputLength: bytesMax }).catch((cause: unknown) => {
@@ -72,8 +72,18 @@ async function readBytes(exchange: Exchange, bytesMax: number, setting: string):
   })
 }
 
-function collect(incoming: IncomingMessage, bytesMax: number, tooBig: () => FhirError): Promise<Uint8Array> {
+/** Bytes that were announced, where they are many: put in their place as they come, they need not be put together in one piece of work. */
+function lengthOf({ headers }: IncomingMessage): number | null {
+  const length = Number(headers['content-length'] ?? 0)
+  return length > PLACED_BYTES_MIN ? length : null
+}
+
+const PLACED_BYTES_MIN = 1_048_576
+
+/** `length`: of the whole body, which Node sees to. Memory is taken page by page, as bytes arrive. */
+function collect(incoming: IncomingMessage, length: number | null, bytesMax: number, tooBig: () => FhirError): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
+    const whole = length === null ? null : new Uint8Array(length)
     const chunks: Buffer[] = []
     let size = 0
     const stop = (error: Error) => {
@@ -81,11 +91,13 @@ function collect(incoming: IncomingMessage, bytesMax: number, tooBig: () => Fhir
       reject(error)
     }
     const onData = (chunk: Buffer) => {
+      const at = size
       size += chunk.length
       if (size > bytesMax) stop(tooBig())
-      else chunks.push(chunk)
+      else if (whole === null) chunks.push(chunk)
+      else whole.set(chunk, at)
     }
-    const onEnd = () => resolve(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks, size))
+    const onEnd = () => resolve(whole ?? (chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks, size)))
     const onClose = () => stop(fault(400, 'invalid', 'The body ended early'))
     incoming.on('data', onData).once('end', onEnd).once('close', onClose).once('error', onClose)
   })

@@ -1,6 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { termAt, termSet } from '../../candidates.ts'
 import type { Bytes } from '../../../model/resource.ts'
+import { sortInTurns } from '../../../model/turns.ts'
 import { StoreBroken, TERM_BYTES, type LedgerEntry, type LedgerStore, type Term } from '../../ports.ts'
 import { atMost, BOUNDS, checkKey, checkLimit } from '../../bounds.ts'
 import { prepare } from './database.ts'
@@ -40,7 +41,7 @@ export async function openSqliteLedger(options: SqliteOptions): Promise<LedgerSt
     logs: async () => reader.readOne(() => reader.sql.logs.all()).map(([name]) => name),
     async index(log, through, postings) {
       // One after the other: the last says that all are there.
-      for (const unit of segments(exact(log), through, postings)) await send(unit)
+      for await (const unit of segments(exact(log), through, postings)) await send(unit)
     },
     indexed: async (log) => reader.readOne(() => reader.sql.log.get(log))?.[3] ?? 0,
     async lookup(log, anyOf, before, limit) {
@@ -101,31 +102,29 @@ function lookup(sql: LedgerReads, log: Bytes, anyOf: readonly Term[], ask: { bef
 type IndexUnit = Extract<LedgerUnit, { kind: 'index' }>
 
 /** Sorted by term and seq, so that the postings of a term go to one place; in pieces, so that appends get in between. */
-function segments(log: Bytes, through: number, postings: readonly Posting[]): IndexUnit[] {
-  const sorted = byTerm(postings)
-  const units: IndexUnit[] = []
+async function* segments(log: Bytes, through: number, postings: readonly Posting[]): AsyncGenerator<IndexUnit> {
+  const sorted = await byTerm(postings)
   for (let at = 0; at === 0 || at < sorted.length; at += INDEX_POSTINGS_MAX) {
     const piece = sorted.slice(at, at + INDEX_POSTINGS_MAX)
     const terms = new Uint8Array(piece.length * TERM_BYTES)
-    piece.forEach(({ term }, i) => { terms.set(term, i * TERM_BYTES) })
+    for (const [i, { term }] of piece.entries()) terms.set(term, i * TERM_BYTES)
     // Only the last piece says that the segment is indexed.
     const last = at + INDEX_POSTINGS_MAX >= sorted.length
-    units.push({ kind: 'index', log, through: last ? through : null, terms, seqs: JSON.stringify(piece.map(({ seq }) => seq)) })
+    yield { kind: 'index', log, through: last ? through : null, terms, seqs: JSON.stringify(piece.map(({ seq }) => seq)) }
   }
-  return units
 }
 
 type Posting = { readonly term: Term; readonly seq: number }
 
-/** Postings come in order of seq, and the same term often as the same object: only the distinct ones are compared. */
-function byTerm(postings: readonly Posting[]): readonly Posting[] {
+/** Postings come in order of seq, and the same term often as the same object: only the distinct ones are compared. Entries of large bundles have thousands. */
+async function byTerm(postings: readonly Posting[]): Promise<readonly Posting[]> {
   const groups = new Map<Term, Posting[]>()
   for (const posting of postings) {
     const group = groups.get(posting.term)
     if (group === undefined) groups.set(posting.term, [posting])
     else group.push(posting)
   }
-  return [...groups].sort(([a], [b]) => Buffer.compare(a, b)).flatMap(([, group]) => group)
+  return (await sortInTurns([...groups], ([a], [b]) => Buffer.compare(a, b))).flatMap(([, group]) => group)
 }
 
 const ID_BYTES = 16
