@@ -118,6 +118,8 @@ class Ring implements KeyRing {
   #check: Promise<void> | null = null
   #checked = Number.NEGATIVE_INFINITY
   #generation = 0
+  /** Each commit relies on it. */
+  #generationNamed: Bytes | null = null
   #generationVersion = 0
 
   constructor(options: KeyRingOptions, tenant: TenantKeys, branch: KeyObject, at: number) {
@@ -293,6 +295,6 @@ class Ring implements KeyRing {
   }
 
   #generationName(): Bytes {
-    return this.documentName('keys', GENERATION)
+    return (this.#generationNamed ??= this.documentName('keys', GENERATION))
   }
 }

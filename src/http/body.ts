@@ -97,7 +97,10 @@ function collect(incoming: IncomingMessage, length: number | null, bytesMax: num
       else if (whole === null) chunks.push(chunk)
       else whole.set(chunk, at)
     }
-    const onEnd = () => resolve(whole ?? (chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks, size)))
+    const onEnd = () => {
+      incoming.off('close', onClose)
+      resolve(whole ?? (chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks, size)))
+    }
     const onClose = () => stop(fault(400, 'invalid', 'The body ended early'))
     incoming.on('data', onData).once('end', onEnd).once('close', onClose).once('error', onClose)
   })
