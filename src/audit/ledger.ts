@@ -11,7 +11,7 @@ import { hmacChain } from './chain.ts'
 import { chunked } from './chunks.ts'
 import { entrySealer } from './entry.ts'
 import { type Addition, LogContinued, type LogEnd } from './log-end.ts'
-import { blinder } from './postings.ts'
+import { blinder, type Blinder } from './postings.ts'
 import { ownTerms } from './own-terms.ts'
 import { type AccessRecord, headsRecord, hex } from './record.ts'
 import { type Sequencer, sequencer } from './sequencer.ts'
@@ -99,13 +99,15 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
   const turns = oneAtATime(pass)
   const timer = intervalMs > 0 ? setInterval(() => void turns().catch(failed), intervalMs) : null
   timer?.unref()
-  const addition = (record: AccessRecord): Addition => {
-    const at = now()
-    const { sealer } = held
-    return { sealed: null, seal: () => ({ entry: sealer.seal(record, at), terms: blind.terms(record, at) }) }
-  }
+  const addition = (record: AccessRecord): Addition => additionTo(held, blind, record, now())
   const reads = appends(putter({ held: () => held, addition, now, retake: () => turns().catch(failed) }))
-  await turns()
+  await turns().catch(async (error: unknown) => {
+    // Nobody closes what was never open: its timer would hold the slot for ever.
+    if (timer !== null) clearInterval(timer)
+    await held.spool?.close()
+    await lease(held.slot, 0).catch(failed)
+    throw error
+  })
   return {
     get slot() {
       return held.slot
@@ -126,6 +128,10 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
     }
   }
 }
+
+/** `at`: when the access was, whenever its record is sealed. */
+const additionTo = ({ sealer }: Held, blind: Blinder, record: AccessRecord, at: number): Addition =>
+  ({ sealed: null, seal: () => ({ entry: sealer.seal(record, at), terms: blind.terms(record, at) }) })
 
 /** Records of reads, part by part. `idle`: resolves when those are over that are under way. */
 function appends(put: (part: AccessRecord) => Promise<void>) {
@@ -154,11 +160,16 @@ interface Putting {
 /** Takes the records of reads: to the end of the log, or where that does not answer to the spool. */
 function putter({ held, addition, now, retake }: Putting): (record: AccessRecord) => Promise<void> {
   let downUntil = 0
+  /** A clock that was put back does not make an outage longer. */
+  const isDown = (): boolean => {
+    const left = downUntil - now()
+    return left > 0 && left <= RETRY_MS
+  }
   return async (record) => {
     for (let again = false; ; again = true) {
       const { spool, end } = held()
       const made = addition(record)
-      if (spool !== null && now() < downUntil) return spooled(spool, made.seal().entry)
+      if (spool !== null && isDown()) return spooled(spool, made.seal().entry)
       try {
         return await end.add(made)
       } catch (cause) {

@@ -164,6 +164,34 @@ describe('when the store takes nothing', () => {
     expect(existsSync(path)).toBe(false)
   })
 
+  it('goes to the store again after a second, also where the clock was put back meanwhile', async () => {
+    const { state, store } = failing(bench.store)
+    const ledger = await bench.ledger({ store, spoolDir: bench.dir })
+    state.down = true
+    await ledger.append(read('a'))
+    state.down = false
+    await ledger.append(read('b'))
+    expect(await requestIds()).toEqual([])
+    bench.clock.ms -= 86_400_000
+    await ledger.append(read('c'))
+    expect(await requestIds()).toEqual(['c'])
+    await ledger.close()
+    expect(await requestIds()).toEqual(['c', 'a', 'b'])
+  })
+
+  it('is not held by a start that failed', async () => {
+    const { state, store } = failing(bench.store)
+    state.down = true
+    await expect(bench.ledger({ store, spoolDir: bench.dir, intervalMs: 5 })).rejects.toBeInstanceOf(StoreUnavailable)
+    state.down = false
+    const next = await bench.ledger({ spoolDir: bench.dir })
+    expect(next.slot).toBe('server-1')
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    await next.append(read('a'))
+    await next.close()
+    expect(await requestIds()).toEqual(['a'])
+  })
+
   it('goes to the spool when the store hangs', async () => {
     let hangs = false
     const append: LedgerStore['append'] = (log, entries) => (hangs ? new Promise<void>(() => undefined) : bench.store.append(log, entries))
