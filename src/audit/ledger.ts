@@ -109,9 +109,7 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
     throw error
   })
   return {
-    get slot() {
-      return held.slot
-    },
+    get slot() { return held.slot },
     async seal(record) {
       const { entry, terms } = addition(record).seal()
       if (terms !== undefined) own.add(entry.id, terms)
