@@ -31,6 +31,7 @@ export async function markedHead(records: Pick<RecordStore, 'document'>, ring: K
 export async function markHolds(store: Pick<LedgerStore, 'entries'>, records: Pick<RecordStore, 'document'>, ring: KeyRing, slot: string): Promise<boolean> {
   const mark = await markedHead(records, ring, slot)
   if (mark === undefined || mark === null) return mark === undefined
+  if (mark.seq === 0) return true
   const [entry] = await store.entries(logOf(slot), mark.seq, 1, 'oldest')
   return entry?.seq === mark.seq && hex(entry.link) === mark.link
 }

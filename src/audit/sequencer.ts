@@ -8,7 +8,7 @@ import type { KeyRing } from '../crypto/keys.ts'
 import type { LedgerStore, OutboxEntry, RecordStore, Term } from '../store/ports.ts'
 import type { Chain } from './chain.ts'
 import { entryOpener, logOfEntry } from './entry.ts'
-import { markHead, markHolds } from './head-mark.ts'
+import { markedHead, markHead, markHolds } from './head-mark.ts'
 import { type Head, type LogEnd, openLogEnd, ready } from './log-end.ts'
 import type { OwnTerms } from './own-terms.ts'
 import type { Blinder } from './postings.ts'
@@ -66,12 +66,19 @@ export function sequencer(options: SequencerOptions): Sequencer {
     log.marked = head.seq
   }
 
+  /** A log has a mark before it has its first entry: a process may end at any moment, and a log without one looks as if it was taken away. */
+  const begin = async ({ end, marked, cut }: Kept, slot: string): Promise<void> => {
+    if (marked >= 0 || cut !== null || (await markedHead(records, ring, slot)) !== undefined) return
+    await markHead(records, ring, slot, await end.head())
+  }
+
   return {
     end: (log) => kept(log).end,
     async pass(log, first) {
       const known = kept(log)
       const { end } = known
       const others = new Map<string, Bytes>()
+      await begin(known, slotOf(log) ?? '')
       if (first !== null) await end.add(ready({ entry: first, terms: undefined }))
       for (;;) {
         const outbox = await records.outbox(BATCH).catch((error: unknown): readonly OutboxEntry[] => {

@@ -161,3 +161,21 @@ it('a ledger that closes waits for reads that are being recorded before it lets 
   expect(await requestIdsOf(bench, 'server-1')).toEqual(['a', 'b', 'c', 'd'])
   expect(await verifyLedger(bench)).toMatchObject({ ok: true, waiting: 0 })
 })
+
+it('a log has a mark of its end from its first entry on, wherever its process died', async () => {
+  let dead = false
+  const append: LedgerStore['append'] = (log, entries) => {
+    dead = true
+    return bench.store.append(log, entries)
+  }
+  const put = (one: Parameters<typeof bench.records.commit>[0]) => (dead ? Promise.reject(new StoreUnavailable('dead by now')) : bench.records.commit(one))
+  const dying = await bench.ledger({
+    slot: 'server-1', failed: () => undefined,
+    store: Object.assign(Object.create(bench.store) as LedgerStore, { append }), records: Object.assign(Object.create(bench.records) as typeof bench.records, { commit: put })
+  })
+  await dying.append(accessRecord(reading('42', 'o-1')))
+  expect(await verifyLedger(bench)).toMatchObject({ ok: true, exitCode: 0, entries: 2 })
+  // Control: without any it is told.
+  await commit(bench.records, { documents: [{ name: bench.ring.documentName('ledger-head', 'server-1'), expect: null, expires: null, sealed: null }] })
+  expect(await verifyLedger(bench)).toMatchObject({ ok: false, exitCode: 3 })
+})
