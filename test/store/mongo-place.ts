@@ -33,8 +33,8 @@ const STAND_IN = { name: 'secantus', requirement: 'secantusdb==0.7.0b3', program
 /** Ends its server when its own standard input ends, so also when the test file dies: by SIGKILL if it was sent a word. */
 const WATCHED = 'import subprocess, sys; p = subprocess.Popen(sys.argv[1:]); word = sys.stdin.read(); p.kill() if word else p.terminate(); p.wait()'
 /**
- * Starts the stand-in without what makes it slow and changes no answer. For a hint of an index of arrays it reads and sorts the whole collection: that
- * one is looked up, and not obeyed. Without the others it answers wrongly. Each of the terms asked for is compared with each of a record's in Python: bytes are looked up instead. After each
+ * Starts the stand-in without what makes it slow and changes no answer. For a hint of an index of arrays it reads and sorts the whole collection: hints
+ * are looked up, and not obeyed, but for that of the index by type, without which it answers wrongly. Each of the terms asked for is compared with each of a record's in Python: bytes are looked up instead. After each
  * command it reads whether it should note how long that took. What a killed process held in a transaction is let go after 5 s, not 60, as with a
  * low transactionLifetimeLimitSeconds.
  */
@@ -54,9 +54,10 @@ query._eq_with_array = compare_bytes
 commands._maybe_record_profile = lambda *parts: None
 find = Storage.find_matching
 def unhinted(self, db, coll, filter=None, *, hint=None, **more):
-    if hint != 'by_term':
+    if hint == 'by_type':
         return find(self, db, coll, filter, hint=hint, **more)
-    self._resolve_hint(db, coll, hint)
+    if hint is not None:
+        self._resolve_hint(db, coll, hint)
     return find(self, db, coll, filter, **more)
 Storage.find_matching = unhinted
 sys.exit(main())`
