@@ -31,7 +31,12 @@ export async function markedHead(records: Pick<RecordStore, 'document'>, ring: K
 export async function markHolds(store: Pick<LedgerStore, 'entries'>, records: Pick<RecordStore, 'document'>, ring: KeyRing, slot: string): Promise<boolean> {
   const mark = await markedHead(records, ring, slot)
   if (mark === undefined || mark === null) return mark === undefined
-  if (mark.seq === 0) return true
-  const [entry] = await store.entries(logOf(slot), mark.seq, 1, 'oldest')
-  return entry?.seq === mark.seq && hex(entry.link) === mark.link
+  return headHolds(store, mark)
+}
+
+/** Whether a log has the entry that a head names. Nothing is named by that of a log that was about to begin. */
+export async function headHolds(store: Pick<LedgerStore, 'entries'>, { log, seq, link }: NamedHead): Promise<boolean> {
+  if (seq === 0) return true
+  const [entry] = await store.entries(logOf(log), seq, 1, 'oldest')
+  return entry?.seq === seq && hex(entry.link) === link
 }

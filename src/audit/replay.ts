@@ -5,9 +5,10 @@ import { type LedgerEntry, type LedgerStore, type OutboxEntry, type RecordStore,
 import type { Chain } from './chain.ts'
 import { EntryKeyGone, type EntryOpener, logOfEntry } from './entry.ts'
 import type { Findings } from './findings.ts'
+import { headHolds } from './head-mark.ts'
 import type { LastWrites } from './last-writes.ts'
 import { type AccessRecord, hex, type NamedHead } from './record.ts'
-import { logOf, slotOf } from './slot.ts'
+import { slotOf } from './slot.ts'
 import { stampOf, unstamped } from './stamp.ts'
 
 export interface ReplayOptions {
@@ -138,9 +139,6 @@ async function checkEnd({ store, findings }: ReplayOptions, slot: string, log: B
 
 async function checkClaims(store: LedgerStore, claims: readonly { readonly head: NamedHead; readonly by: string }[], findings: Findings): Promise<void> {
   for (const { head, by } of claims) {
-    // The mark of a log that was about to begin.
-    if (head.seq === 0) continue
-    const [entry] = await store.entries(logOf(head.log), head.seq, 1, 'oldest')
-    if (entry?.seq !== head.seq || hex(entry.link) !== head.link) findings.tampered(`${head.log}: entry ${head.seq} is not as ${by} names it`)
+    if (!(await headHolds(store, head))) findings.tampered(`${head.log}: entry ${head.seq} is not as ${by} names it`)
   }
 }
