@@ -37,7 +37,7 @@ export async function sortInTurns<T>(items: readonly T[], compare: (a: T, b: T) 
   while (runs.length > 1) {
     const longer: T[][] = []
     for (let at = 0; at < runs.length; at += 2) {
-      longer.push(runs[at + 1] === undefined ? runs[at]! : merge(runs[at]!, runs[at + 1]!, compare))
+      longer.push(runs[at + 1] === undefined ? runs[at]! : await merge(runs[at]!, runs[at + 1]!, compare, turn))
       const pause = turn()
       if (pause !== undefined) await pause
     }
@@ -48,10 +48,14 @@ export async function sortInTurns<T>(items: readonly T[], compare: (a: T, b: T) 
 
 const RUN = 512
 
-function merge<T>(a: readonly T[], b: readonly T[], compare: (a: T, b: T) => number): T[] {
+async function merge<T>(a: readonly T[], b: readonly T[], compare: (a: T, b: T) => number, turn: Turn): Promise<T[]> {
   const merged: T[] = []
   let [i, j] = [0, 0]
-  while (i < a.length && j < b.length) merged.push(compare(a[i]!, b[j]!) <= 0 ? a[i++]! : b[j++]!)
+  while (i < a.length && j < b.length) {
+    merged.push(compare(a[i]!, b[j]!) <= 0 ? a[i++]! : b[j++]!)
+    const pause = merged.length % RUN === 0 ? turn() : undefined
+    if (pause !== undefined) await pause
+  }
   while (i < a.length) merged.push(a[i++]!)
   while (j < b.length) merged.push(b[j++]!)
   return merged
