@@ -3,7 +3,7 @@
  * indexes both. A crash at any point leaves entries that the next pass takes again; ids already in a log are dropped.
  */
 import type { Bytes } from '../model/resource.ts'
-import { takingTurns } from '../model/turns.ts'
+import { eachInTurns, takingTurns } from '../model/turns.ts'
 import type { KeyRing } from '../crypto/keys.ts'
 import type { LedgerStore, OutboxEntry, RecordStore, Term } from '../store/ports.ts'
 import type { Chain } from './chain.ts'
@@ -18,6 +18,8 @@ import { unstamped } from './stamp.ts'
 
 const BATCH = 1000
 export const SEGMENT_ENTRIES = 1000
+/** So much is indexed at once, and the rest of the segment that passes the second. */
+const INDEXED_AT_ONCE = { segments: 20, postings: 400_000 } as const
 
 export interface SequencerOptions {
   readonly store: LedgerStore
@@ -122,18 +124,47 @@ function isOf(log: Bytes, entry: OutboxEntry, others: Map<string, Bytes>): boole
   return false
 }
 
-/** Indexes whole segments; what is left over is the tail that searches open. */
+/**
+ * Indexes whole segments; what is left over is the tail that searches open. Many at once cost the store less than one by one: the more postings
+ * are sorted together, the nearer to each other are the places that they go to.
+ */
 async function indexSegments(options: SequencerOptions, log: Bytes, head: Head): Promise<void> {
-  const { store } = options
-  let through = await store.indexed(log)
-  while (head.seq - through >= SEGMENT_ENTRIES) {
-    const terms = await segmentTerms(options, log, head, through + 1)
-    if (terms === null) return
-    const postings = terms.flatMap((some, i) => some.map((term) => ({ term, seq: through + 1 + i })))
-    await store.index(log, through + SEGMENT_ENTRIES, postings)
-    through += SEGMENT_ENTRIES
-    for (const seq of head.terms.keys()) if (seq <= through) head.terms.delete(seq)
+  let through = await options.store.indexed(log)
+  for (;;) {
+    const terms = await waitingTerms(options, log, head, through)
+    if (terms.length === 0) return
+    const last = through + terms.length
+    // What comes meanwhile finds room for its terms.
+    for (const seq of head.terms.keys()) if (seq <= last) head.terms.delete(seq)
+    try {
+      await options.store.index(log, last, await postingsOf(terms, through + 1))
+    } catch (error) {
+      for (const [i, some] of terms.entries()) head.terms.set(through + 1 + i, some)
+      throw error
+    }
+    through = last
   }
+}
+
+/** Terms of each entry of the next whole segments. */
+async function waitingTerms(options: SequencerOptions, log: Bytes, head: Head, through: number): Promise<readonly (readonly Term[])[]> {
+  const waiting: (readonly Term[])[] = []
+  for (let segments = 0, postings = 0; segments < INDEXED_AT_ONCE.segments && postings < INDEXED_AT_ONCE.postings; segments++) {
+    if (head.seq - through - waiting.length < SEGMENT_ENTRIES) break
+    const terms = await segmentTerms(options, log, head, through + waiting.length + 1)
+    if (terms === null) break
+    waiting.push(...terms)
+    postings += terms.reduce((sum, some) => sum + some.length, 0)
+  }
+  return waiting
+}
+
+async function postingsOf(terms: readonly (readonly Term[])[], first: number): Promise<{ readonly term: Term; readonly seq: number }[]> {
+  const postings: { readonly term: Term; readonly seq: number }[] = []
+  await eachInTurns(terms.entries(), takingTurns(), ([i, some]) => {
+    for (const term of some) postings.push({ term, seq: first + i })
+  })
+  return postings
 }
 
 /** Terms of each entry of the segment that begins at `first`; those that are not at hand are made from the opened entries. */
