@@ -24,7 +24,7 @@ export interface LedgerStore {
   /** Last seq and link; seq 0 and 32 zero bytes for an empty log. */
   head(log: Bytes): Promise<{ readonly seq: number; readonly link: Bytes }>
   logs(): Promise<readonly Bytes[]>
-  /** Adds a sorted segment: postings (term 16 B → seq) of entries up to and including `through`. */
+  /** Adds postings (term 16 B → seq), in any order, of entries up to and including `through`; what is there already stays. After an error some of them may be there. */
   index(log: Bytes, through: number, postings: readonly { readonly term: Term; readonly seq: number }[]): Promise<void>
   /** Entries above this seq are not indexed: a search opens them. */
   indexed(log: Bytes): Promise<number>

@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { type Source, sourceOf } from '../../seed/bundles.ts'
 import { generate } from '../../seed/generate.ts'
@@ -173,6 +174,8 @@ describe.skipIf(server.missing !== null)(`move${server.missing === null ? '' : `
     const { rows, verified } = await moveStore({ config: loadConfig(last.env), from: mongo, to: sqlite(other) })
     expect([verified.exitCode, verified.problems]).toEqual([0, []])
     expect(rows).toBeGreaterThan(1200)
+    expect(postingLists(other)).toEqual(postingLists(first))
+    expect(postingLists(other).some(({ below }) => below !== null)).toBe(true)
     expect(await world(last, token)).toEqual(before)
     expect(await repeated(last)).toBe(1)
     expect(await copiesSeen(last)).toEqual([...onRecord, `transmit begun ${sqlite(other)}`, `receive done ${plainly(mongo)}`])
@@ -182,6 +185,14 @@ describe.skipIf(server.missing !== null)(`move${server.missing === null ? '' : `
     })
   })
 })
+
+/** The index of the ledger, row by row. */
+function postingLists(dir: string): readonly Json[] {
+  const db = new DatabaseSync(join(dir, 'ledger.db'), { readOnly: true })
+  const rows = db.prepare('select name, term, top, below from posting join log on no = log order by name, term, top').all()
+  db.close()
+  return rows
+}
 
 /** Waits until the target has more rows than before, and kills. Answers its rows. */
 async function killedAfter(mover: ChildProcess, target: Place, rows: number): Promise<number> {

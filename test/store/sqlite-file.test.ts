@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -10,6 +10,7 @@ import { openSqliteStore } from '../../src/store/adapters/sqlite/store.ts'
 import { startWriter } from '../../src/store/adapters/sqlite/writer-link.ts'
 import { StoreBroken, StoreUnavailable, StoreUnknown, type RecordStore } from '../../src/store/ports.ts'
 import { allPages, commitOf, must, named, put, query, randomId, text } from './conformance/fixtures.ts'
+import { makeOldLedger } from './old-ledger.ts'
 import { INCREMENTS, raise } from './sqlite-child.ts'
 
 let folder: string
@@ -79,16 +80,15 @@ describe('the files of the sqlite store', () => {
   })
 
   it('of a ledger that kept unnumbered entries apart are taken over where it has none, and refused where one waits', async () => {
-    const ledger = await openSqliteLedger({ path, now })
-    await ledger.append(named('cli').slice(0, 8), [{ seq: 1, id: named('entry'), sealed: text('sealed'), link: new Uint8Array(32) }])
-    await ledger.close()
+    mkdirSync(join(folder, 'data'))
+    makeOldLedger(path, 1, { log: named('cli').slice(0, 8), entries: 1, indexed: 0, postings: [] })
     const older = (sql: string): void => {
       const db = new DatabaseSync(path)
-      db.exec(`pragma user_version=1; create table if not exists pending(n integer primary key, id blob not null unique, sealed blob not null) strict; ${sql}`)
+      db.exec(sql)
       db.close()
     }
     older("insert into pending(id,sealed) values (x'01',x'02')")
-    await expect(openSqliteLedger({ path, now })).rejects.toThrow('earlier version')
+    for (let time = 0; time < 2; time++) await expect(openSqliteLedger({ path, now })).rejects.toThrow('earlier version')
     older('delete from pending')
     const again = await openSqliteLedger({ path, now })
     expect((await again.entries(named('cli').slice(0, 8), 1, 10, 'oldest')).map(({ seq }) => seq)).toEqual([1])

@@ -3,11 +3,14 @@ import { describe, expect, it } from 'vitest'
 import { holdsAny, passes, positionParts, termSet, versionPosition } from '../../src/store/candidates.ts'
 import { toStoreError } from '../../src/store/adapters/sqlite/errors.ts'
 import { makeGroupRunner } from '../../src/store/adapters/sqlite/group.ts'
+import { INDEX_SQL } from '../../src/store/adapters/sqlite/ledger-writer.ts'
+import { LOOKUP_SQL } from '../../src/store/adapters/sqlite/ledger-lookup.ts'
 import { exact } from '../../src/store/adapters/sqlite/messages.ts'
 import { postingSql } from '../../src/store/adapters/sqlite/postings.ts'
 import { COUNT_SQL, typeSql } from '../../src/store/adapters/sqlite/reader.ts'
-import { RECORD_SCHEMA } from '../../src/store/adapters/sqlite/schema.ts'
+import { LEDGER_SCHEMA, RECORD_SCHEMA } from '../../src/store/adapters/sqlite/schema.ts'
 import { packRecords } from '../../src/store/adapters/sqlite/store.ts'
+import { POSTINGS_SQL } from '../../src/store/adapters/sqlite/transfer.ts'
 import { StoreBroken, StoreUnavailable } from '../../src/store/ports.ts'
 import { named, packed } from './conformance/fixtures.ts'
 
@@ -45,6 +48,23 @@ describe('the plan of every statement over postings and types (without statistic
     expect(searches(COUNT_SQL.countTerms)).toEqual(['SEARCH p USING PRIMARY KEY (term=? AND updated>? AND updated<?)', 'USE TEMP B-TREE FOR DISTINCT'])
     expect(searches(COUNT_SQL.countTermsOfType)).toEqual(
       ['SEARCH p USING PRIMARY KEY (term=? AND updated>? AND updated<?)', 'SEARCH r USING INTEGER PRIMARY KEY (rowid=?)', 'USE TEMP B-TREE FOR DISTINCT'])
+  })
+})
+
+describe('the plan of every statement over the postings of the ledger', () => {
+  const db = new DatabaseSync(':memory:')
+  db.exec(LEDGER_SCHEMA)
+  const planOf = (sql: string): string[] => db.prepare(`explain query plan ${sql}`).all().map(({ detail }) => String(detail)).filter((line) => /SEARCH|SCAN|TEMP/.test(line))
+  const key = (rest: string): string => `SEARCH posting USING PRIMARY KEY (log=? AND term=?${rest})`
+  const given = 'SCAN json_each VIRTUAL TABLE INDEX 1:'
+
+  it('seeks by the primary key, and goes once over the lists that it is given', () => {
+    expect(planOf(INDEX_SQL.addLists)).toEqual([given])
+    expect(planOf(INDEX_SQL.sameBlock)).toEqual([given, key(' AND top>? AND top<?')])
+    expect(planOf(INDEX_SQL.dropList)).toEqual([key(' AND top=?')])
+    expect(planOf(LOOKUP_SQL.newest).filter((line) => !/ (q|CONSTANT ROW)$/.test(line))).toEqual([key(' AND top>?'), key(' AND top<?')])
+    expect(planOf(LOOKUP_SQL.rows)).toEqual([key(' AND top<?')])
+    expect(planOf(POSTINGS_SQL)).toEqual(['SEARCH posting USING PRIMARY KEY (log=? AND (term,top)>(?,?))', 'SEARCH log USING COVERING INDEX sqlite_autoindex_log_1 (name=?)'])
   })
 })
 

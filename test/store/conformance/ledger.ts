@@ -102,6 +102,32 @@ export function ledgerSuite(make: MakePlace<LedgerStore>): void {
       expect(await world.store.indexed(other)).toBe(0)
     })
 
+    it('finds the same in whatever groups it was indexed: several segments at once, again, in parts, and in no order', async () => {
+      const count = 1_300
+      await world.store.append(log, entries(1, count))
+      const carried: readonly (readonly [term: string, by: (seq: number) => boolean])[] = [
+        ['each', () => true], ['third', (seq) => seq % 3 === 0], ['edges', (seq) => seq % 1_000 < 2], ['first', (seq) => seq === 1], ['last', (seq) => seq === count],
+        ...Array.from({ length: 100 }, (_, i) => [`own ${i}`, (seq: number) => seq % 311 === i] as const)
+      ]
+      const all = Array.from({ length: count }, (_, i) => carried.filter(([, by]) => by(i + 1)).map(([term]) => ({ term: named(term), seq: i + 1 }))).flat()
+      const between = (from: number, through: number) => all.filter(({ seq }) => seq >= from && seq <= through)
+      await world.store.index(log, 1_100, between(1, 1_100).reverse())
+      await world.store.index(log, 1_100, between(1, 1_100))
+      const store = await world.reopen()
+      await store.index(log, 1_200, [...between(1_101, 1_200), ...between(950, 1_050)])
+      await store.index(log, count, between(1_201, count))
+      expect(await store.indexed(log)).toBe(count)
+      const sets = [['each'], ['third', 'edges'], ['edges', 'first', 'last'], carried.slice(3).map(([term]) => term), carried.slice(1).map(([term]) => term)]
+      const asks = [[10_000, 1_000], [1_001, 1], [777, 1_000], [1_102, 4], [1_002, 1_000], [1, 3]] as const
+      for (const [i, set] of sets.entries()) {
+        const hits = Array.from({ length: count }, (_, k) => count - k).filter((seq) => carried.some(([term, by]) => set.includes(term) && by(seq)))
+        for (const [before, limit] of asks.filter((_, k) => (i + k) % 3 < 2)) {
+          const found = await store.lookup(log, set.map(named), before, limit)
+          expect([set[0], before, limit, found]).toEqual([set[0], before, limit, hits.filter((seq) => seq < before).slice(0, limit)])
+        }
+      }
+    })
+
     it('refuses a segment that ends after the log', async () => {
       await world.store.append(log, entries(1, 2))
       await expect(world.store.index(log, 3, [])).rejects.toThrow()

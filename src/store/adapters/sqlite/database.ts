@@ -84,6 +84,7 @@ function makeTables(db: DatabaseSync, kind: StoreKind): void {
       db.exec(`pragma user_version=${SCHEMA_VERSIONS[kind]}; pragma application_id=${APPLICATION_IDS[kind]}`)
     }
     if (kind === 'ledger' && pragmaOf(db, 'user_version') === 1) dropPending(db)
+    if (kind === 'ledger' && pragmaOf(db, 'user_version') === 2) makeLists(db)
     checkVersion(db, kind)
     db.exec('commit')
   } catch (error) {
@@ -98,6 +99,11 @@ function dropPending(db: DatabaseSync): void {
     throw new StoreBroken('The ledger holds entries that an earlier version has not numbered: start that version and stop it, then start this one')
   }
   db.exec('drop table pending; pragma user_version=2')
+}
+
+/** Version 2 had a row for each posting: a list of one. */
+function makeLists(db: DatabaseSync): void {
+  db.exec('alter table posting rename column seq to top; alter table posting add column below blob; pragma user_version=3')
 }
 
 function checkVersion(db: DatabaseSync, kind: StoreKind): void {

@@ -12,13 +12,15 @@ export type RecordUnit =
   | { readonly kind: 'outbox-done'; readonly ids: readonly Bytes[] }
   | { readonly kind: 'ping' }
 
-interface IndexUnit {
+export interface IndexUnit {
   readonly kind: 'index'
   readonly log: Bytes
   readonly through: number | null
-  /** Postings in order of term and seq: terms of 16 B, and as a JSON array one seq each. */
+  /** Some of the blocks may have lists of these terms already. */
+  readonly merge: boolean
+  /** Lists in order of term and number: their terms of 16 B, and as a JSON array one `ListText` each. */
   readonly terms: Bytes
-  readonly seqs: string
+  readonly lists: string
 }
 
 /**

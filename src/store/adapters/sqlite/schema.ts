@@ -24,22 +24,22 @@ create table outbox(n integer primary key, id blob not null unique, sealed blob 
 create table done(n integer primary key, id blob not null unique, at integer not null) strict;
 `
 
-/** `entry.pos` = log number × 2^40 + seq, so one tree holds all logs in order and a log has room for 2^40 entries. */
+/** `entry.pos` = log number × 2^40 + seq, so one tree holds all logs in order and a log has room for 2^40 entries. A posting is a list of entries: posting-lists.ts. */
 export const LEDGER_SCHEMA = `
 create table log(
   no integer primary key, name blob not null unique, seq integer not null, link blob not null, indexed integer not null,
   holder blob, until integer not null) strict;
 create table entry(pos integer primary key, id blob not null unique, sealed blob not null, link blob not null) strict;
 create table posting(
-  log integer not null, term blob not null, seq integer not null,
-  primary key(log, term, seq)) strict, without rowid;
+  log integer not null, term blob not null, top integer not null, below blob,
+  primary key(log, term, top)) strict, without rowid;
 `
 
 /** Room for the sequence numbers of one log in `entry.pos`. */
 export const LOG_ROOM = 2 ** 40
 
 /** Raised with every change of a schema; a file of another version is refused, but for those that database.ts brings up to date. */
-export const SCHEMA_VERSIONS = { records: 1, ledger: 2 } as const
+export const SCHEMA_VERSIONS = { records: 1, ledger: 3 } as const
 /** `pragma application_id`: "Ward" and "Wled", so that neither file is taken for the other. */
 export const APPLICATION_IDS = { records: 0x57617264, ledger: 0x576c6564 } as const
 export type StoreKind = keyof typeof APPLICATION_IDS

@@ -4,8 +4,10 @@ import type { DocumentCopy, DoneCopy, PostingCopy, RecordCopy, Transfer, Version
 import { TERM_BYTES } from '../../ports.ts'
 import { openReader, openWriter, prepare } from './database.ts'
 import { toStoreError } from './errors.ts'
+import { indexUnits } from './index-units.ts'
 import { makeLedgerWriter } from './ledger-writer.ts'
 import { appendUnit } from './ledger.ts'
+import { listSeqs } from './posting-lists.ts'
 import { writeStatements } from './write-statements.ts'
 
 export interface SqliteFiles { readonly records: string; readonly ledger: string }
@@ -53,6 +55,7 @@ type VersionRow = [key: Bytes, type: string, version: number, updated: number, d
 
 const NOTHING: Bytes = new Uint8Array()
 const VERSION_MAX = 2 ** 40
+const LISTS_AT_ONCE = 200
 
 function reads(records: DatabaseSync, ledger: DatabaseSync): Omit<Transfer, keyof Writes | 'close'> {
   // The version row of a deleted record that is still current is no superseded one.
@@ -65,8 +68,7 @@ function reads(records: DatabaseSync, ledger: DatabaseSync): Omit<Transfer, keyo
       `select r.key,t.name,v.version,v.updated,v.deleted,v.trail,v.sealed ${versions} and r.key>=? and (r.key>? or v.version<?) order by r.key, v.version desc limit ?`),
     documents: prepare<[Bytes, number], [Bytes, number, number | null, Bytes]>(records, 'select name,version,expires,sealed from document where name>? order by name limit ?'),
     done: prepare<[Bytes, number], [Bytes, number]>(records, 'select id,at from done where id>? order by id limit ?'),
-    postings: prepare<[Bytes, Bytes, Bytes, number, number], [Bytes, number]>(ledger,
-      `select term,seq from posting where log=(select no from log where name=?) and term>=? and (term>? or seq>?) order by term,seq limit ?`),
+    postings: prepare<[Bytes, Bytes, number, number], [Bytes, number, Bytes | null]>(ledger, POSTINGS_SQL),
     lastRecord: prepare<[], [Bytes | null]>(records, 'select max(key) from record'),
     lastVersion: prepare<[], [Bytes, number]>(records, `select r.key,v.version ${versions} order by r.key desc, v.version limit 1`),
     recordCount: prepare<[], [number]>(records, 'select count(*) from record'),
@@ -80,7 +82,7 @@ function reads(records: DatabaseSync, ledger: DatabaseSync): Omit<Transfer, keyo
       .map(([key, type, version, updated, deleted, trail, sealed]): VersionCopy => ({ key, type, version, updated, deleted: deleted === 1, trail, sealed })),
     documents: async (after, limit) => sql.documents.all(after ?? NOTHING, limit).map(([name, version, expires, sealed]): DocumentCopy => ({ name, version, expires, sealed })),
     done: async (after, limit) => sql.done.all(after ?? NOTHING, limit).map(([id, at]): DoneCopy => ({ id, at })),
-    postings: async (log, after, limit) => sql.postings.all(log, after?.term ?? NOTHING, after?.term ?? NOTHING, after?.seq ?? -1, limit).map(([term, seq]): PostingCopy => ({ term, seq })),
+    postings: async (log, after, limit) => pageOfPostings(({ term, seq }) => sql.postings.all(log, term, seq, LISTS_AT_ONCE), after, limit),
     lastRecord: async () => sql.lastRecord.get()?.[0] ?? null,
     async lastVersion() {
       const last = sql.lastVersion.get()
@@ -90,14 +92,31 @@ function reads(records: DatabaseSync, ledger: DatabaseSync): Omit<Transfer, keyo
   }
 }
 
+export const POSTINGS_SQL = 'select term,top,below from posting where log=(select no from log where name=?) and (term,top)>(?,?) order by term,top limit ?'
+
+/** A page may end, and the next begin, inside a list. */
+function pageOfPostings(listsAfter: (last: PostingCopy) => readonly [Bytes, number, Bytes | null][], after: PostingCopy | null, limit: number): PostingCopy[] {
+  const page: PostingCopy[] = []
+  let last = after ?? { term: NOTHING, seq: -1 }
+  for (let more = true; more && page.length < limit;) {
+    const lists = listsAfter(last)
+    for (const [term, top, below] of lists) {
+      const passed = Buffer.compare(term, last.term) === 0 ? last.seq : -1
+      page.push(...listSeqs(top, below).reverse().filter((seq) => seq > passed).map((seq) => ({ term, seq })))
+      last = { term, seq: top }
+    }
+    more = lists.length === LISTS_AT_ONCE
+  }
+  return page.slice(0, limit)
+}
+
 function writes(records: DatabaseSync, ledger: DatabaseSync): Writes {
   const sql = writeStatements(records)
   const more = {
     recno: prepare<[Bytes], [number]>(records, 'select recno from record where key=?'),
     addVersion: prepare<[number, number, number, number, number, Bytes, Bytes]>(records, 'insert into version(recno,version,type,updated,deleted,trail,sealed) values (?,?,?,?,?,?,?)'),
     putDocument: prepare<[Bytes, number, number | null, Bytes]>(records, 'insert or replace into document(name,version,expires,sealed) values (?,?,?,?)'),
-    putDone: prepare<[Bytes, number]>(records, 'insert or replace into done(id,at) values (?,?)'),
-    addPosting: prepare<[Bytes, Bytes, number]>(ledger, 'insert or ignore into posting(log,term,seq) select no,?2,?3 from log where name=?1')
+    putDone: prepare<[Bytes, number]>(records, 'insert or replace into done(id,at) values (?,?)')
   }
   const entries = makeLedgerWriter(ledger)
   const typeId = (name: string): number => {
@@ -122,7 +141,9 @@ function writes(records: DatabaseSync, ledger: DatabaseSync): Writes {
     putDocuments: async (copies) => together(records, copies, ({ name, version, expires, sealed }) => { more.putDocument.run(name, version, expires, sealed) }),
     putDone: async (copies) => together(records, copies, ({ id, at }) => { more.putDone.run(id, at) }),
     putEntries: async (log, copies) => together(ledger, [appendUnit(log, copies)], (unit) => { entries.apply(unit, 0) }),
-    putPostings: async (log, copies) => together(ledger, copies, ({ term, seq }) => { more.addPosting.run(log, term, seq) })
+    async putPostings(log, copies) {
+      for await (const unit of indexUnits({ log, through: null, merge: true }, copies)) together(ledger, [unit], () => { entries.apply(unit, 0) })
+    }
   }
 }
 
