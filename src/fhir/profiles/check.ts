@@ -67,9 +67,9 @@ class Check {
 
   #children(node: ProfileNode, parent: Json, path: string): void {
     const items = itemsOf(parent, node.name)
+    if (items.length === 0 && node.mayLack) return
     const at = (item: Item): string => `${path}.${item.step}`
-    const name = node.name.replace('[x]', '')
-    this.#count(node, items.length, `${path}.${name}`, 'element')
+    this.#count(node, items.length, path, 'element')
     for (const item of items) {
       if (item.type !== null && node.types.length > 0 && !node.types.some(({ code }) => isOfType(item, code))) this.#add('error', 'structure', 'This type is not allowed here', at(item))
       this.element(node, item, at(item))
@@ -78,7 +78,7 @@ class Check {
     const unmatched = new Set(items)
     for (const slice of node.slices) {
       const own = items.filter((item) => isInSlice(slice, node, item, this.#slices))
-      this.#count(slice, own.length, `${path}.${name}`, `slice ${slice.sliceName}`)
+      this.#count(slice, own.length, path, 'slice')
       for (const item of own) {
         unmatched.delete(item)
         this.element(slice, item, at(item))
@@ -93,7 +93,10 @@ class Check {
     for (const part of slice.slices) if (isInSlice(part, slice, item, this.#slices)) this.element(part, item, path)
   }
 
-  #count({ min, max }: ProfileNode, count: number, path: string, what: string): void {
+  #count({ min, max, name, sliceName }: ProfileNode, count: number, parent: string, kind: 'element' | 'slice'): void {
+    if (count >= min && count <= max) return
+    const what = kind === 'element' ? kind : `slice ${sliceName}`
+    const path = `${parent}.${name.replace('[x]', '')}`
     if (count < min) this.#add('error', 'required', `The ${what} is missing: at least ${min} needed, ${count} found`, path)
     if (count > max) this.#add('error', 'structure', `The ${what} occurs ${count} times: at most ${max} allowed`, path)
   }

@@ -18,6 +18,8 @@ export interface ProfileNode {
   readonly slicing: Slicing | null
   readonly children: readonly ProfileNode[]
   readonly slices: readonly ProfileNode[]
+  /** Nothing is missing where the element is. */
+  mayLack: boolean
 }
 
 export interface Profile {
@@ -55,9 +57,11 @@ function place(id: string, node: Draft, known: ReadonlyMap<string, Draft>): void
   }
   const slash = last.lastIndexOf('/')
   const of = slash > colon ? id.slice(0, dot + 1 + slash) : id.slice(0, dot + 1 + colon)
-  known.get(of)?.slices.push(node)
+  const sliced = known.get(of)
+  if (sliced === undefined) return
+  sliced.slices.push(node)
+  if (node.min > 0) sliced.mayLack = false
 }
-
 
 function draft(element: ElementDefinition): Draft {
   const { path, min, max, type = [], binding, constraint = [], slicing, sliceName } = element
@@ -68,7 +72,7 @@ function draft(element: ElementDefinition): Draft {
     max: max === undefined || max === '*' ? Infinity : Number(max), types: type,
     wanted: key === undefined ? null : { kind: key.startsWith('fixed') ? 'fixed' : 'pattern', value: element[key as `fixed${string}`] },
     binding: binding?.valueSet === undefined ? null : { strength: binding.strength, valueSet: binding.valueSet },
-    constraints: constraint.filter(isOwn), slicing: slicing ?? null, children: [], slices: []
+    constraints: constraint.filter(isOwn), slicing: slicing ?? null, children: [], slices: [], mayLack: (min ?? 0) === 0
   }
 }
 

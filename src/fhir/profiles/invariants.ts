@@ -3,6 +3,7 @@ import fhirpath from 'fhirpath'
 import r4 from 'fhirpath/fhir-context/r4'
 import type { Constraint } from '../validate/element-definition.ts'
 import type { Json } from '../validate/walk.ts'
+import { compileRule } from './rule.ts'
 
 /** `path`: as R4 names the element, of a choice by its JSON key. True: kept. Null: the rule cannot be evaluated here, such as one that follows references. */
 export function isKept(constraint: Constraint, path: string, value: unknown, resource: Json): boolean | null {
@@ -17,6 +18,7 @@ export function isKept(constraint: Constraint, path: string, value: unknown, res
   }
 }
 
+/** What the expression gives. */
 type Test = (value: unknown, resource: Json) => readonly unknown[]
 
 /** By path: that of a choice names the type. */
@@ -33,6 +35,8 @@ function testOf(constraint: Constraint, path: string): Test | null {
 function compile(expression: string | undefined, path: string): Test | null {
   // What a reference leads to is not looked at when one resource is validated.
   if (expression === undefined || /\bresolve\(\)/.test(expression)) return null
+  const rule = compileRule(expression)
+  if (rule !== null) return (value) => [rule(value)]
   try {
     const evaluate = fhirpath.compile(path.includes('.') ? { base: path, expression } : expression, r4, { traceFn: () => undefined })
     return (value, resource) => evaluate(value as never, { resource, rootResource: resource } as never) as readonly unknown[]

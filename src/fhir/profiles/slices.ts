@@ -41,6 +41,17 @@ function urlOf(slice: ProfileNode, context: SliceContext): unknown {
 
 /** The parts of a slice that a discriminator's path leads to, through the profiles of types too. */
 function nodesAt(slice: ProfileNode, path: string, context: SliceContext): readonly ProfileNode[] {
+  let byPath = nodesOfSlices.get(slice)
+  if (byPath === undefined) nodesOfSlices.set(slice, (byPath = new Map()))
+  let nodes = byPath.get(path)
+  if (nodes === undefined) byPath.set(path, (nodes = findNodes(slice, path, context)))
+  return nodes
+}
+
+/** A slice belongs to the definitions that it was compiled with, and they do not change. */
+const nodesOfSlices = new WeakMap<ProfileNode, Map<string, readonly ProfileNode[]>>()
+
+function findNodes(slice: ProfileNode, path: string, context: SliceContext): readonly ProfileNode[] {
   let nodes: readonly ProfileNode[] = [slice]
   for (const step of stepsOf(path)) {
     const name = step.replace(/^extension\(.*\)$/, 'extension')
@@ -53,7 +64,14 @@ function nodesAt(slice: ProfileNode, path: string, context: SliceContext): reado
   return nodes
 }
 
-const stepsOf = (path: string): readonly string[] => (path.match(/extension\('[^']*'\)|[^.]+/g) ?? []).filter((step) => step !== '$this' && step !== 'resolve()' && !step.startsWith('ofType('))
+function stepsOf(path: string): readonly string[] {
+  let steps = stepsOfPaths.get(path)
+  if (steps === undefined) stepsOfPaths.set(path, (steps = (path.match(/extension\('[^']*'\)|[^.]+/g) ?? []).filter((step) => step !== '$this' && step !== 'resolve()' && !step.startsWith('ofType('))))
+  return steps
+}
+
+/** Paths of discriminators, as profiles have them. */
+const stepsOfPaths = new Map<string, readonly string[]>()
 
 function itemsAt(item: Item, path: string): readonly Item[] {
   let items: readonly Item[] = [item]

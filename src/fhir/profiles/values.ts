@@ -15,14 +15,30 @@ export interface Item {
 export function itemsOf(parent: Json, name: string): readonly Item[] {
   if (!name.endsWith('[x]')) return itemsAt(parent, name, name, null)
   const stem = name.slice(0, -3)
-  const keys = new Set(Object.keys(parent).map((key) => (key.startsWith('_') ? key.slice(1) : key)))
-  const typed = [...keys].filter((key) => key.startsWith(stem) && /^[A-Z]/.test(key.slice(stem.length)))
-  return typed.flatMap((key) => itemsAt(parent, key, key, key.slice(stem.length)))
+  const keys: string[] = []
+  for (const key in parent) {
+    const typed = key.startsWith('_') ? key.slice(1) : key
+    if (typed.startsWith(stem) && isCapital(typed.charCodeAt(stem.length)) && !keys.includes(typed)) keys.push(typed)
+  }
+  return keys.length === 0 ? NO_ITEMS : keys.flatMap((key) => itemsAt(parent, key, key, key.slice(stem.length)))
+}
+
+const NO_ITEMS: readonly Item[] = []
+const isCapital = (code: number): boolean => code >= 0x41 && code <= 0x5a
+
+/** Names of the objects beside primitives: made once, since looking up a name that was just put together takes several times longer. */
+const sides = new Map<string, string>()
+
+function sideOf(key: string): string {
+  let side = sides.get(key)
+  if (side === undefined) sides.set(key, (side = `_${key}`))
+  return side
 }
 
 function itemsAt(parent: Json, key: string, step: string, type: string | null): readonly Item[] {
-  const [value, side] = [parent[key], parent[`_${key}`]]
-  if (value === undefined && side === undefined) return []
+  // The key of a choice comes from a resource.
+  const [value, side] = [parent[key], parent[type === null ? sideOf(key) : `_${key}`]]
+  if (value === undefined && side === undefined) return NO_ITEMS
   if (!Array.isArray(value) && !Array.isArray(side)) return [{ value, type, step }]
   const [values, sides] = [listOf(value), listOf(side)]
   return Array.from({ length: Math.max(values.length, sides.length) }, (_, index) => ({ value: values[index] ?? undefined, type, step: `${step}[${index}]` }))
