@@ -8,6 +8,7 @@ import { ledgerRows } from './audit/ledger-rows.ts'
 import { unionStore } from './audit/union-store.ts'
 import { verifyLedger, type Verified } from './audit/verify.ts'
 import type { Config } from './config.ts'
+import { nonceOf } from './crypto/aead.ts'
 import { openKeyRing, type KeyRing } from './crypto/keys.ts'
 import { openFileProvider } from './crypto/providers/file.ts'
 import { fhirHandler, type FhirContext, type Handle } from './fhir/handle.ts'
@@ -113,7 +114,7 @@ async function systemOn({ records, ledgerStore, connect }: Stores, options: Syst
   await admitted()
   const provider = openFileProvider(config.keys.dir)
   const ring = await openKeyRing({ provider, documents: keyDocuments(records), tenant: TENANT, now })
-  const sealing: SealedStoreOptions = { records, ring, tenant: TENANT, base: config.fhirBase, parse: parseOwnJson, now, random: randomBytesOf, termsMax: TERMS_MAX }
+  const sealing: SealedStoreOptions = { records, ring, tenant: TENANT, base: config.fhirBase, parse: parseOwnJson, now, random: nonceOf, termsMax: TERMS_MAX }
   if (slot === 'server') await indexState(sealing).serve()
   const sealed = sealedStore(sealing)
   const panel = makePanel(sealed, now, { base: config.fhirBase })

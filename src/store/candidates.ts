@@ -6,14 +6,15 @@ import { TERM_BYTES, type Position, type Stored, type Term } from './ports.ts'
  * the others here, on the terms stored with the record.
  */
 
-/** A set of distinct terms: `blob` holds them one after the other, `index` finds them by their second 32-bit word. */
+/** A set of distinct terms: `blob` holds them one after the other, `slots` finds them by four bytes of their digest. */
 export interface TermSet {
   readonly size: number
+  readonly terms: readonly Term[]
   readonly blob: Bytes
-  /** Number of the last term with this word; `previous` leads to the others. */
-  readonly index: ReadonlyMap<number, number>
-  /** For each term the number of an earlier one with the same word, or -1. */
-  readonly previous: Int32Array
+  /** A hash table of numbers of terms plus one, 0 where a slot is free; a term lies where its digest says or in the next slot that was free. A power of two long. */
+  readonly slots: Int32Array
+  /** Of each term the four bytes that it is found by. */
+  readonly words: Int32Array
 }
 
 const sets = new WeakMap<readonly Term[], TermSet>()
@@ -27,25 +28,34 @@ export function termSet(terms: readonly Term[]): TermSet {
   return made
 }
 
-/** Term number `i` of the set, a view. */
-export function termAt(set: TermSet, i: number): Bytes {
-  return set.blob.subarray(i * TERM_BYTES, (i + 1) * TERM_BYTES)
+/** The terms of a record (n×16 B), and of each four bytes of its digest, by which a set is asked. */
+export interface Carried { readonly terms: Uint8Array; readonly words: Int32Array }
+
+export function carried(terms: Uint8Array): Carried {
+  const words = new Int32Array(terms.length / TERM_BYTES)
+  for (let i = 0; i < words.length; i++) words[i] = wordAt(terms, i * TERM_BYTES)
+  return { terms, words }
 }
 
-/** Does the record with these terms (n×16 B) carry any of the set? An empty set is carried by none. */
-export function holdsAny(terms: Uint8Array, set: TermSet): boolean {
-  for (let at = 0; at < terms.length; at += TERM_BYTES) {
-    if (numberOf(set, terms, at) >= 0) return true
+/** Does the record carry any of the set? An empty set is carried by none. */
+export function holdsAny({ terms, words }: Carried, { slots, words: own, blob }: TermSet): boolean {
+  const mask = slots.length - 1
+  for (let i = 0; i < words.length; i++) {
+    const word = words[i]!
+    for (let slot = word & mask, number = slots[slot]!; number !== 0; number = slots[slot]!) {
+      if (own[number - 1] === word && sameTerm(blob, (number - 1) * TERM_BYTES, terms, i * TERM_BYTES)) return true
+      slot = slot + 1 & mask
+    }
   }
   return false
 }
 
 /** Does the record carry at least one term of every set, and none of `none`? */
-export function passes(terms: Uint8Array, all: readonly TermSet[], none: TermSet | null): boolean {
+export function passes(record: Carried, all: readonly TermSet[], none: TermSet | null): boolean {
   for (const set of all) {
-    if (!holdsAny(terms, set)) return false
+    if (!holdsAny(record, set)) return false
   }
-  return none === null || !holdsAny(terms, none)
+  return none === null || !holdsAny(record, none)
 }
 
 const VERSION_BYTES = 4
@@ -68,9 +78,9 @@ export function positionParts(position: Position): { readonly key: Bytes; readon
   return { key: key.slice(0, TERM_BYTES), version: new DataView(key.buffer, key.byteOffset).getUint32(TERM_BYTES) }
 }
 
-// The first word of a term is the patient prefix, the same for all terms of a patient: it would not spread.
+// A term begins with the patient's prefix and the epoch, the same for all terms of a patient: they would not spread.
 function wordAt(bytes: Uint8Array, at: number): number {
-  return (bytes[at + 4] as number) | (bytes[at + 5] as number) << 8 | (bytes[at + 6] as number) << 16 | (bytes[at + 7] as number) << 24
+  return (bytes[at + 5] as number) | (bytes[at + 6] as number) << 8 | (bytes[at + 7] as number) << 16 | (bytes[at + 8] as number) << 24
 }
 
 function sameTerm(left: Uint8Array, leftAt: number, right: Uint8Array, rightAt: number): boolean {
@@ -80,24 +90,28 @@ function sameTerm(left: Uint8Array, leftAt: number, right: Uint8Array, rightAt: 
   return true
 }
 
-function numberOf(set: Pick<TermSet, 'blob' | 'index' | 'previous'>, bytes: Uint8Array, at: number): number {
-  let number = set.index.get(wordAt(bytes, at)) ?? -1
-  while (number >= 0 && !sameTerm(set.blob, number * TERM_BYTES, bytes, at)) number = set.previous[number] as number
-  return number
+/** The slot of a term, or the free one where it would lie. */
+function slotOf({ blob, slots }: Pick<TermSet, 'blob' | 'slots'>, term: Term): number {
+  const mask = slots.length - 1
+  let slot = wordAt(term, 0) & mask
+  for (let number = slots[slot]!; number !== 0 && !sameTerm(blob, (number - 1) * TERM_BYTES, term, 0); number = slots[slot]!) slot = slot + 1 & mask
+  return slot
 }
 
 function makeSet(terms: readonly Term[]): TermSet {
   const blob = new Uint8Array(terms.length * TERM_BYTES)
-  const index = new Map<number, number>()
-  const previous = new Int32Array(terms.length)
-  let size = 0
+  // At most a quarter of the slots are taken.
+  const slots = new Int32Array(2 ** Math.ceil(Math.log2(4 * terms.length + 2)))
+  const words = new Int32Array(terms.length)
+  const distinct: Term[] = []
   for (const term of terms) {
-    if (numberOf({ blob, index, previous }, term, 0) >= 0) continue
-    const word = wordAt(term, 0)
-    blob.set(term, size * TERM_BYTES)
-    previous[size] = index.get(word) ?? -1
-    index.set(word, size)
-    size++
+    const slot = slotOf({ blob, slots }, term)
+    if (slots[slot] !== 0) continue
+    blob.set(term, distinct.length * TERM_BYTES)
+    words[distinct.length] = wordAt(term, 0)
+    distinct.push(term)
+    slots[slot] = distinct.length
   }
-  return { size, blob: blob.slice(0, size * TERM_BYTES), index, previous }
+  const size = distinct.length
+  return { size, terms: distinct, blob: blob.slice(0, size * TERM_BYTES), slots, words }
 }

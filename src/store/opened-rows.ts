@@ -1,9 +1,8 @@
 /**
- * Rows that were opened a moment ago. The store is asked for every read all the same, and what is here is given only for the same sealed
- * bytes at the same place while the key that opened them is held: opening them again would give the same row.
+ * Rows that were opened a moment ago. The store is asked for every read all the same, and a row is given only for the very object that was
+ * opened, which a store gives again for a record as long as it is unchanged and it has room for it (port: `Stored`), and while the key that
+ * opened it is held: opening it again would give the same row.
  */
-import { LRUCache } from 'lru-cache'
-import { byteText } from '../crypto/bytes.ts'
 import type { DataKey, KeyRing } from '../crypto/keys.ts'
 import type { Row, Stored } from './ports.ts'
 
@@ -12,34 +11,37 @@ export interface OpenedRows {
   add(stored: Stored, row: Row, key: DataKey): void
 }
 
-interface Kept { readonly stored: Stored; readonly row: Row; readonly key: DataKey }
+interface Opened { readonly row: Row; readonly key: DataKey }
 
-/** Memory for rows. */
-const BYTES_MAX = 64 * 2 ** 20
-/** What a row takes with its parsed content, in sizes of its sealed bytes. */
-const SIZES_PER_ROW = 5
-
-export function openedRows(ring: Pick<KeyRing, 'keyById' | 'drops'>, bytesMax = BYTES_MAX): OpenedRows {
-  const rows = new LRUCache<string, Kept>({ maxSize: bytesMax, sizeCalculation: ({ stored }) => SIZES_PER_ROW * stored.sealed.length })
+export function openedRows(ring: Pick<KeyRing, 'keyById' | 'drops'>, now: () => number): OpenedRows {
+  let rows = new WeakMap<Stored, Opened>()
   let drops = ring.drops
+  /** The key last asked for, and when: rows that are found together are mostly under one key. */
+  let held: DataKey | null = null
+  let heldAt = 0
+  const isHeld = (key: DataKey): boolean => {
+    const at = now()
+    if (key === held && at === heldAt) return true
+    if (ring.keyById(key.id) !== key) return false
+    ;[held, heldAt] = [key, at]
+    return true
+  }
   return {
     get(stored) {
       // A key was dropped, perhaps because its patient was erased: nothing that it opened stays in memory.
       if (ring.drops !== drops) {
-        rows.clear()
+        rows = new WeakMap()
         drops = ring.drops
+        held = null
       }
-      const kept = rows.get(byteText(stored.key))
-      return kept !== undefined && isSame(kept.stored, stored) && ring.keyById(kept.key.id) === kept.key ? kept.row : undefined
+      const opened = rows.get(stored)
+      return opened !== undefined && isHeld(opened.key) ? opened.row : undefined
     },
     add(stored, row, key) {
-      rows.set(byteText(stored.key), { stored, row, key })
+      rows.set(stored, { row, key })
     }
   }
 }
-
-const isSame = (a: Stored, b: Stored): boolean =>
-  a.type === b.type && a.version === b.version && a.updated === b.updated && a.deleted === b.deleted && Buffer.compare(a.sealed, b.sealed) === 0
 
 /** Nobody may change what the next reader is given. */
 export function frozen<T>(value: T): T {

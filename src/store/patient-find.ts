@@ -1,7 +1,7 @@
 /** All records of one patient, of every type, in one order: the postings of the patient's own term. */
 import { anyTypeTerm, placesOf } from '../crypto/blind-index.ts'
 import { ROWS_AT_ONCE } from './bounds.ts'
-import type { Found, PatientAsk, Position, Row, Stored } from './ports.ts'
+import type { Found, PatientAsk, Row, Stored } from './ports.ts'
 import type { SealedStoreOptions } from './sealed-options.ts'
 import { takingTurns } from '../model/turns.ts'
 
@@ -11,7 +11,7 @@ export async function findOfPatient(options: SealedStoreOptions, openRow: (store
   const rows: Row[] = []
   if (ask.limit < 1) return { rows, next: null }
   const query = { type: null, allOf: [[anyTypeTerm(ring, ask.patient)]], noneOf: [], places: placesOf(ring, [ask.patient]), order: 'newest' } as const
-  let last: Position | null = null
+  let last: Stored | null = null
   const breath = takingTurns()
   for (let after = ask.after; ;) {
     const page = await records.find(query, { after, limit: Math.min(ROWS_AT_ONCE, Math.max(64, ask.limit + 1 - rows.length)), examine: 2000 })
@@ -21,9 +21,9 @@ export async function findOfPatient(options: SealedStoreOptions, openRow: (store
       const opened = openRow(stored)
       const row = opened instanceof Promise ? await opened : opened
       if (row === undefined || row.deleted || !row.patients.includes(ask.patient) || !ask.accept(row)) continue
-      if (rows.length === ask.limit) return { rows, next: last }
+      if (rows.length === ask.limit) return { rows, next: last === null ? null : { updated: last.updated, key: last.key } }
       rows.push(row)
-      last = { updated: stored.updated, key: stored.key }
+      last = stored
     }
     if (page.next === null) return { rows, next: null }
     after = page.next

@@ -57,6 +57,8 @@ export interface Row {
   readonly labels: readonly string[]
   /** Of a deleted row: its last content. */
   readonly json: Uint8Array
+  /** Room for what is worked out of it (model/memo.ts). */
+  readonly memo: unknown[]
   resource(): Resource
 }
 

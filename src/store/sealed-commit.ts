@@ -1,5 +1,5 @@
 /** The write side of the sealed store: resources become sealed records with keyed terms, in one commit with their ledger entry. */
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { placeOf } from '../crypto/blind-index.ts'
 import { seal } from '../crypto/envelope.ts'
 import type { DataKey, KeyRing } from '../crypto/keys.ts'
@@ -172,6 +172,6 @@ function labelsOf(resource: Resource): readonly string[] {
   return (resource.meta?.security ?? []).map((label) => `${label.system ?? ''}|${label.code ?? ''}`)
 }
 
-const sha256 = (bytes: Uint8Array): Bytes => Uint8Array.from(createHash('sha256').update(bytes).digest())
+const sha256 = (bytes: Uint8Array): Bytes => Uint8Array.from(hash('sha256', bytes, 'buffer'))
 
 export type { KeyRing }

@@ -77,7 +77,7 @@ type OpenRow = (stored: Stored) => Promise<Row | undefined> | Row | undefined
 /** Opens a record; undefined when its key was erased. A record that does not authenticate stops the request: it is an attack or a broken disk. */
 function rowOpener(options: SealedStoreOptions): OpenRow {
   const { ring, tenant, parse } = options
-  const rows = openedRows(ring)
+  const rows = openedRows(ring, options.now)
   const made = (stored: Stored, opened: Opened | undefined): Row | undefined => {
     if (opened === undefined) return undefined
     const row = rowOf(stored, opened, parse)
@@ -115,6 +115,7 @@ function rowOf(stored: Stored, opened: Opened, parse: (bytes: Uint8Array) => unk
     patients: Object.freeze(header.patients),
     labels: Object.freeze(header.labels),
     json: body,
+    memo: [],
     resource: () => (parsed ??= frozen(parse(body) as Resource))
   })
 }
@@ -151,7 +152,7 @@ async function find(finding: Finding, planned: Plan, ask: FindAsk, costly: () =>
   const query = await blindQuery(finding, ask, planned)
   if (query === null) return { rows: [], next: null }
   const rows: Row[] = []
-  let last: Position | null = null
+  let last: Stored | null = null
   let after = ask.after
   let refused = 0
   const breath = ask.turn ?? takingTurns()
@@ -166,9 +167,9 @@ async function find(finding: Finding, planned: Plan, ask: FindAsk, costly: () =>
       if (row === undefined || row.type !== ask.type || !inReach(ask.reach, row)) continue
       const accepted = ask.accept(row)
       if (accepted) {
-        if (rows.length === ask.limit) return { rows, next: last }
+        if (rows.length === ask.limit) return { rows, next: last === null ? null : { updated: last.updated, key: last.key } }
         rows.push(row)
-        last = { updated: stored.updated, key: stored.key }
+        last = stored
       } else if (accepted !== null && ++refused > ask.scanRecordsMax) throw costly()
       const pause = breath()
       if (pause !== undefined) await pause

@@ -26,11 +26,11 @@ export interface StagedStore extends Omit<ResourceStore, 'commit' | 'patientsOf'
 
 export function stagedStore(store: ResourceStore, now: number, base: string): StagedStore {
   const writes = new Map<string, { write: ResourceWrite; row: Row; replaced: Row | undefined }>()
-  const reads: { readonly ref: Ref; readonly version: number }[] = []
+  const reads: Read[] = []
   const locks = new Map<string, number>()
   const follows: Follows = new Map()
   /** In order; of a record that was read twice the first counts. */
-  const note = (ref: Ref, row: Row | undefined): void => void reads.push({ ref, version: row?.version ?? 0 })
+  const note = (ref: Ref, row: Row | undefined): void => void reads.push(row ?? { type: ref.type, id: ref.id, version: 0 })
   const self: StagedStore = {
     async read(refs) {
       const missing = writes.size === 0 ? refs : refs.filter((ref) => !writes.has(refText(ref)))
@@ -65,7 +65,7 @@ export function stagedStore(store: ResourceStore, now: number, base: string): St
       const resource = deleted ? content : stamped(content, expect + 1, updated)
       const json = Buffer.from(JSON.stringify(resource))
       const labels = (resource.meta?.security ?? []).map((label) => `${label.system ?? ''}|${label.code ?? ''}`)
-      const row: Row = { ...ref, version: expect + 1, updated, deleted, patients, labels, json, resource: () => resource }
+      const row: Row = { ...ref, version: expect + 1, updated, deleted, patients, labels, json, memo: [], resource: () => resource }
       writes.set(refText(ref), { write: { ref, expect, deleted, resource, json, updated }, row, replaced: before?.replaced ?? current })
       return row
     },
@@ -81,8 +81,8 @@ export function stagedStore(store: ResourceStore, now: number, base: string): St
     replacedRows: () => [...writes.values()].flatMap(({ replaced }) => replaced ?? []),
     clean: () => writes.size === 0,
     async finish(audit, move) {
-      const first = new Map(reads.toReversed().map((read) => [refText(read.ref), read]))
-      const expect = [...first].filter(([key]) => !writes.has(key)).map(([, read]) => read)
+      const first = new Map(reads.toReversed().map((read) => [refText(read), read]))
+      const expect = [...first].filter(([key]) => !writes.has(key)).map(([, { type, id, version }]) => ({ ref: { type, id }, version }))
       return store.commit({
         writes: [...writes.values()].map(({ write }) => write), expect, move, audit,
         locks: [...locks].map(([criteria, version]) => ({ criteria, version })),
@@ -92,6 +92,9 @@ export function stagedStore(store: ResourceStore, now: number, base: string): St
   }
   return self
 }
+
+/** What was read: a row, or where there was none. */
+type Read = Pick<Row, 'type' | 'id' | 'version'>
 
 type Follows = Map<string, { readonly ref: Ref; readonly moves: number }>
 

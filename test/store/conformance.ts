@@ -1,5 +1,6 @@
 import { describe } from 'vitest'
 import type { LedgerStore, RecordStore } from '../../src/store/ports.ts'
+import { againSuite } from './conformance/again.ts'
 import { commitSuite } from './conformance/commit.ts'
 import { documentSuite } from './conformance/documents.ts'
 import { findSuite, type FindSize } from './conformance/find.ts'
@@ -19,6 +20,7 @@ export type MakePlace<S> = () => Promise<Place<S>>
 /** What every RecordStore owes. `size` bounds the random queries: slow servers take smaller ones. */
 export function recordStoreConformance(name: string, make: MakePlace<RecordStore>, size: FindSize = { records: 200, terms: 64, queries: 120 }): void {
   describe(`${name}: the RecordStore port`, () => {
+    againSuite(make)
     commitSuite(make)
     documentSuite(make)
     findSuite(make)

@@ -52,6 +52,26 @@ describe('the files of the sqlite store', () => {
     expect(readdirSync(join(folder, 'data')).sort()).toEqual(['store.db'])
   })
 
+  it('are read again where somebody else has written into them, by SQL too', async () => {
+    const store = await openSqliteStore({ path, now })
+    await must(store, { puts: [put('a', { sealed: 'first', terms: ['t'] }), put('b', { terms: ['t'] })] })
+    const read = async (): Promise<readonly (string | undefined)[]> => (await store.get([named('a'), named('b')])).map((stored) => stored && Buffer.from(stored.sealed).toString())
+    const found = async (): Promise<number> => (await allPages((ask) => store.find(query([['t']]), ask))).length
+    const sql = new DatabaseSync(path)
+    expect([await read(), await found()]).toEqual([['first', 'b 1'], 2])
+    const [before] = await store.get([named('a')])
+    expect((await store.get([named('a')]))[0]).toBe(before)
+    sql.prepare('update record set sealed=? where key=?').run(text('other'), named('a'))
+    expect([await read(), await found()]).toEqual([['other', 'b 1'], 2])
+    // A write of this process beside it does not hide it.
+    await must(store, { puts: [put('b', { expect: 1, terms: ['t'] })] })
+    expect(await read()).toEqual(['other', 'b 2'])
+    sql.exec('delete from posting; delete from record')
+    expect([await read(), await found()]).toEqual([[undefined, undefined], 0])
+    sql.close()
+    await store.close()
+  })
+
   it('hold nothing of an erased record or a removed document once the commit is answered', async () => {
     const canary = 'canary-canary-canary'
     const store = await openSqliteStore({ path, now })

@@ -7,7 +7,10 @@ export type Term = Bytes                               // 16 B  keyed digest, th
 export type Terms = Bytes                              // n×16 B concatenated, sorted, distinct
 export const TERM_BYTES = 16
 
-/** One current record. `version` starts at 1 and grows by 1. `updated`: ms since 1970, chosen by the caller, never decreasing for one key. */
+/**
+ * One current record. `version` starts at 1 and grows by 1. `updated`: ms since 1970, chosen by the caller, never decreasing for one key.
+ * A store may give the very same object again for a record that has not changed in any part, and never for one that has.
+ */
 export interface Stored {
   readonly key: Key
   readonly type: string

@@ -1,6 +1,7 @@
 import { MongoClient, type ClientSession, type Db, type MongoClientOptions, type MongoOptions } from 'mongodb'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { StoreUnavailable } from '../../ports.ts'
+import { type Stored, StoreUnavailable } from '../../ports.ts'
+import { sameRecords } from '../../same-records.ts'
 import { codeOf, toStoreError } from './errors.ts'
 import { collectionsOf, makeSchema, type Collections } from './schema.ts'
 
@@ -28,6 +29,8 @@ export interface Database {
   readonly sharded: boolean
   readonly splitTerms: number
   readonly now: () => number
+  /** The same object for a current record that has not changed. */
+  readonly again: (read: Stored) => Stored
 }
 
 const SPLIT_TERMS = 200
@@ -50,7 +53,7 @@ export async function openDatabase(options: MongoStoreOptions): Promise<Database
     await client.close()
     throw toStoreError(error)
   }
-  return { client, db, in: collectionsOf(db), sharded: options.sharded ?? sharded, splitTerms: options.splitTerms ?? SPLIT_TERMS, now: options.now }
+  return { client, db, in: collectionsOf(db), sharded: options.sharded ?? sharded, splitTerms: options.splitTerms ?? SPLIT_TERMS, now: options.now, again: sameRecords() }
 }
 
 /** A client whose options are as they must be, of a deployment that has transactions. Makes nothing. */

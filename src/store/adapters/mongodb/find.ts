@@ -1,5 +1,5 @@
 import type { Binary, Collection, Document, Filter } from 'mongodb'
-import { termAt, termSet, type TermSet } from '../../candidates.ts'
+import { termSet, type TermSet } from '../../candidates.ts'
 import type { Key, Page, PageAsk, Stored, TermQuery } from '../../ports.ts'
 import { binary, bytesOf, compare, hexOf } from './bytes.ts'
 import { COMMAND_MS, snapshot, type At, type Database } from './database.ts'
@@ -55,7 +55,7 @@ export async function findPage(base: Database, query: TermQuery, ask: PageAsk): 
   const after = ask.after === null ? null : { updated: ask.after.updated, id: binary(ask.after.key) }
   if ((source.pieces?.length ?? 1) <= 1) {
     const found = await read(source, source.pieces?.[0] ?? null, { after, limit: wanted + 1, whole: true })
-    return pageOf(found.map((document) => storedOf(document as RecordDocument)), wanted)
+    return pageOf(found.map((document) => base.again(storedOf(document as RecordDocument))), wanted)
   }
   return await snapshot(base, async (at) => {
     const scanned = query.type === null || isLocal(query) ? null : await scanType(source, { after, limit: wanted + 1, at })
@@ -155,7 +155,7 @@ function notBefore({ order, updated }: Source, at: number): Document {
   return before <= at ? { $gte: from, $lt: before } : { $gte: from, $lte: at }
 }
 
-const binariesOf = (set: TermSet): Binary[] => Array.from({ length: set.size }, (_, i) => binary(termAt(set, i).slice()))
+const binariesOf = (set: TermSet): Binary[] => set.terms.map(binary)
 
 const split = (terms: readonly Binary[], size: number): (readonly Binary[])[] =>
   Array.from({ length: Math.max(1, Math.ceil(terms.length / size)) }, (_, i) => (size === Infinity ? terms : terms.slice(i * size, (i + 1) * size)))

@@ -1,5 +1,5 @@
-import { termAt, termSet } from '../../candidates.ts'
-import { StoreBroken, StoreUnavailable, TERM_BYTES, type LedgerEntry, type LedgerStore, type Term } from '../../ports.ts'
+import { termSet } from '../../candidates.ts'
+import { StoreBroken, StoreUnavailable, type LedgerEntry, type LedgerStore, type Term } from '../../ports.ts'
 import { atMost, BOUNDS, checkKey, checkLimit } from '../../bounds.ts'
 import type { Bytes } from '../../../model/resource.ts'
 import { sortInTurns } from '../../../model/turns.ts'
@@ -165,7 +165,7 @@ async function index(base: Database, log: Bytes, through: number, postings: read
 /** Each piece of the terms gives its newest; the newest of all are among them. */
 async function lookup(base: Database, log: Bytes, anyOf: readonly Term[], ask: { before: number; limit: number }): Promise<number[]> {
   const set = termSet(anyOf)
-  const terms = Array.from({ length: set.size }, (_, i) => binary(termAt(set, i).slice(0, TERM_BYTES)))
+  const terms = set.terms.map(binary)
   const split = pieces(terms, base.splitTerms)
   const found = new Set<number>()
   for (const several of pieces(split, PIECES_AT_ONCE)) {

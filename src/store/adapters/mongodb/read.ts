@@ -13,7 +13,7 @@ export async function readRecords(base: Database, keys: readonly Key[], at: At, 
   for (const piece of pieces(keys, KEYS_AT_ONCE)) {
     const filter: Filter<RecordDocument> = { _id: { $in: piece.map(binary) }, ...places === undefined ? await placesOf(base, piece, at) : shardsOf(base, places) }
     const options = { projection: { terms: 0, trail: 0 }, batchSize: KEYS_AT_ONCE, maxTimeMS: COMMAND_MS, ...at }
-    for (const document of await base.in.record.find(filter, options).toArray()) found.set(hexOf(document._id), storedOf(document))
+    for (const document of await base.in.record.find(filter, options).toArray()) found.set(hexOf(document._id), base.again(storedOf(document)))
   }
   return keys.map((key) => found.get(hexOf(key)))
 }

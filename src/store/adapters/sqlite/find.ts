@@ -1,11 +1,11 @@
-import { passes, termSet, type TermSet } from '../../candidates.ts'
-import type { Key, Page, PageAsk, Position, Stored, TermQuery } from '../../ports.ts'
+import { carried, passes, termSet, type TermSet } from '../../candidates.ts'
+import type { Key, Page, PageAsk, Position, Stored, Term, TermQuery } from '../../ports.ts'
 import { merged, places } from './merge.ts'
-import { inOrder, PLACE_MAX, type Place, type Range } from './postings.ts'
-import { rangeOf, type Direction, type RecordReader } from './reader.ts'
+import { inOrder, PLACE_MAX, type Place, type PostingTable, type Range } from './postings.ts'
+import { rangeOf, type Direction, type RecordReader, type Tested } from './reader.ts'
 
 /** A set with fewer postings than this is read at once, which also counts it: first a page of them is looked for, then a heap. */
-const FEW = [32, 256] as const
+const FEW = [64, 256] as const
 /** Up to here the postings of the others are counted. */
 const COUNT_MAX = 8_192
 /** A set with fewer postings is read whole and sorted. */
@@ -14,6 +14,8 @@ const SMALL = 1024
 const SCAN_TERMS_MIN = 256
 const SCAN_ROWS = 256
 const COUNT_PAGE = 2_000
+/** Places of a list that are read at once. */
+const LIST_MAX = 1_024
 /** A count that tests candidates gives up after so many, and says that there may be more. */
 const COUNT_EXAMINE_MAX = 200_000
 
@@ -22,8 +24,8 @@ export function findPage(reader: RecordReader, query: TermQuery, ask: PageAsk): 
   const plan = makePlan(reader, query, ask.after, ask.limit)
   if (plan === null) return { records: [], next: null, examined: 0 }
   const page = new PageBuilder(reader, plan, ask)
-  for (const { place, tested } of plan.candidates) {
-    if (!page.offer(place, tested)) break
+  for (const place of plan.candidates) {
+    if (!page.offer(place, plan.given.tested)) break
   }
   return page.end()
 }
@@ -47,15 +49,17 @@ export async function countRecords(reader: RecordReader, query: TermQuery, max: 
   }
 }
 
-interface Candidate { readonly place: Place; readonly tested: boolean }
-
 interface Plan {
-  readonly candidates: Generator<Candidate>
+  readonly candidates: Iterable<Place>
+  /** Whether the candidate that was given last has passed all tests already. */
+  readonly given: Given
   readonly type: number | null
   /** What a candidate that is not yet tested must carry, beside the terms it was found by. */
   readonly rest: readonly TermSet[]
   readonly none: TermSet | null
 }
+
+interface Given { tested: boolean }
 
 interface ScanPlan { readonly type: number; readonly sets: readonly TermSet[]; readonly none: TermSet | null; readonly driver: TermSet }
 
@@ -66,18 +70,32 @@ function makePlan(reader: RecordReader, query: TermQuery, after: Position | Plac
   const none = query.noneOf.length === 0 ? null : termSet(query.noneOf)
   const direction = query.order === 'newest' ? reader.newest : reader.oldest
   const range = rangeOf(query.order, query.updated, placeOf(reader, query.order, after), 2)
+  const given: Given = { tested: false }
   if (sets.length === 0) {
     const ofType = merged(query.order, (_, rest, limit) => direction.ofType(type as number, rest, limit), 1, range, wanted)
-    return { candidates: untested(ofType), type: null, rest: [], none }
+    return { candidates: ofType, given, type: null, rest: [], none }
   }
   const { driver, size, found } = chooseDriver(direction, sets, range)
   if (size === 0) return null
   const rest = sets.filter((set) => set !== driver)
-  const candidates = found !== null ? untested(distinct(inOrder(query.order, found)))
-    : size < SMALL && driver.size > 1 ? untested(distinct(direction.current.sorted(driver, range)))
-    : driver.size > SCAN_TERMS_MIN && type !== null ? scanned(direction, { type, sets, none, driver }, range, wanted)
-    : untested(places(direction.current, driver, range, wanted))
-  return { candidates, type, rest, none }
+  const candidates = found !== null ? distinct(inOrder(query.order, found))
+    : size < SMALL && driver.size > 1 ? distinct(direction.current.sorted(driver, range))
+    : driver.size > SCAN_TERMS_MIN && type !== null ? scanned(direction, { type, sets, none, driver }, { range, wanted, given })
+    : driver.size === 1 ? listed(direction.current, driver, range, wanted)
+    : places(direction.current, driver, range, wanted)
+  return { candidates, given, type, rest, none }
+}
+
+/** One list: what a page takes of it at once, since a generator costs as much for each place as reading it. */
+function listed(table: PostingTable, driver: TermSet, range: Range, wanted: number): Iterable<Place> {
+  const size = Math.min(LIST_MAX, wanted + 1)
+  const first = table.list(driver.terms[0] as Term, range, size)
+  return first.length < size ? first : continued(first, places(table, driver, { start: first.at(-1) as Place, edge: range.edge }, wanted))
+}
+
+function* continued(first: readonly Place[], rest: Iterable<Place>): Generator<Place> {
+  yield* first
+  yield* rest
 }
 
 /**
@@ -110,52 +128,42 @@ function chooseDriver(direction: Direction, sets: readonly TermSet[], range: Ran
 interface Choice { readonly driver: TermSet; readonly size: number; readonly found: Place[] | null }
 
 /** Looks through the newest of the type with all tests, as far as half the terms; then goes on by the lists of the set. */
-function* scanned(direction: Direction, plan: ScanPlan, range: Range, wanted: number): Generator<Candidate> {
+function* scanned(direction: Direction, plan: ScanPlan, { range, wanted, given }: { readonly range: Range; readonly wanted: number; readonly given: Given }): Generator<Place> {
+  given.tested = true
   let start = range.start
   for (let left = plan.driver.size >> 1; left > 0; left -= SCAN_ROWS) {
     const size = Math.min(left, SCAN_ROWS)
     const rows = direction.scanType(plan.type, { start, edge: range.edge }, size)
     for (const [updated, recno, terms] of rows) {
       start = [updated, recno]
-      if (passes(terms, plan.sets, plan.none)) yield { place: start, tested: true }
+      if (passes(carried(terms), plan.sets, plan.none)) yield start
     }
     if (rows.length < size) return
   }
-  yield* untested(places(direction.current, plan.driver, { start, edge: range.edge }, wanted))
+  given.tested = false
+  yield* places(direction.current, plan.driver, { start, edge: range.edge }, wanted)
 }
 
-function* untested(found: Iterable<Place>): Generator<Candidate> {
-  for (const place of found) yield { place, tested: false }
-}
-
-function* distinct(sorted: readonly Place[]): Generator<Place> {
-  let last: number | undefined
-  for (const place of sorted) {
-    if (place[1] !== last) yield place
-    last = place[1]
-  }
-}
+const distinct = (sorted: readonly Place[]): readonly Place[] => sorted.filter((place, i) => place[1] !== sorted[i - 1]?.[1])
 
 function isMatch(reader: RecordReader, plan: Plan, recno: number): boolean {
   if (plan.type === null && isBare(plan)) return true
-  const row = reader.test(recno)
-  return row !== undefined && (plan.type === null || row[0] === plan.type) && passes(row[2], plan.rest, plan.none)
+  const record = reader.test(recno)
+  return record !== undefined && isMatching(plan, record)
 }
+
+const isMatching = (plan: Plan, record: Tested): boolean =>
+  (plan.type === null || record.type === plan.type) && (isBare(plan) || passes(record, plan.rest, plan.none))
 
 /** No terms are left to test. */
 const isBare = ({ rest, none }: Plan): boolean => rest.length === 0 && none === null
 
 /** The record, where it passes what is left to test. `likely`: it is read with its terms at once, rather than after them. */
 function matched(reader: RecordReader, plan: Plan, recno: number, tested: boolean, likely: boolean): Stored | null {
-  const fits = ({ type }: Stored): boolean => plan.type === null || reader.typeName(plan.type) === type
   if (tested) return reader.byRecno(recno)
-  if (isBare(plan)) {
-    const stored = reader.byRecno(recno)
-    return fits(stored) ? stored : null
-  }
-  if (!likely) return isMatch(reader, plan, recno) ? reader.byRecno(recno) : null
-  const version = reader.currentVersion(recno)
-  return version !== undefined && fits(version.stored) && passes(version.terms, plan.rest, plan.none) ? version.stored : null
+  if (!likely && !isBare(plan) && !isMatch(reader, plan, recno)) return null
+  const record = reader.current(recno)
+  return record !== undefined && isMatching(plan, record) ? record.stored : null
 }
 
 /** Collects the matches of a page, and where it stopped. */
@@ -223,9 +231,9 @@ function countPage(reader: RecordReader, query: TermQuery, after: Place | null, 
   const plan = makePlan(reader, query, after, COUNT_PAGE)
   let count = 0
   let examined = 0
-  for (const { place, tested } of plan?.candidates ?? []) {
+  for (const place of plan?.candidates ?? []) {
     examined++
-    if (tested || isMatch(reader, plan as Plan, place[1] as number)) count++
+    if (plan?.given.tested || isMatch(reader, plan as Plan, place[1] as number)) count++
     if (count >= wanted || examined >= COUNT_PAGE) return { count, examined, last: place }
   }
   return { count, examined, last: null }

@@ -36,11 +36,11 @@ export function findVersionsPage(reader: RecordReader, query: TermQuery, ask: Pa
   let last: Position | null = null
   for (const [, recno, number] of candidates(reader, query, type, sets[0], ask)) {
     if (records.length >= ask.limit || examined >= ask.examine) return { records, next: last, examined }
-    const found = number === CURRENT ? reader.currentVersion(recno as number) : reader.supersededVersion(recno as number, number as number)
+    const found = number === CURRENT ? reader.current(recno as number) : reader.supersededVersion(recno as number, number as number)
     if (found === undefined || isBehind(query.order, ask.after, found.stored)) continue
     examined++
     last = versionPosition(found.stored)
-    if ((query.type === null || found.stored.type === query.type) && passes(found.terms, rest, none)) records.push(found.stored)
+    if ((query.type === null || found.stored.type === query.type) && passes(found, rest, none)) records.push(found.stored)
   }
   return { records, next: null, examined }
 }

@@ -2,7 +2,7 @@
 import type { DatabaseSync } from 'node:sqlite'
 import type { Bytes } from '../../../model/resource.ts'
 import { takingTurns, type Turn } from '../../../model/turns.ts'
-import { termAt, type TermSet } from '../../candidates.ts'
+import type { TermSet } from '../../candidates.ts'
 import { TERM_BYTES } from '../../ports.ts'
 import { prepare } from './database.ts'
 import { blockOf, listSeqs } from './posting-lists.ts'
@@ -52,7 +52,7 @@ async function unreadOf(set: TermSet, newest: (terms: Bytes) => readonly [number
     for (const [i, above, below] of newest(terms)) {
       const across = above !== null && blockOf(above) === blockOf(before - 1)
       const from = across ? above : below
-      if (from !== null) lists.push({ term: termAt(set, first + i), from, edge: Math.min(from, before - 1), rows: ROWS_FIRST })
+      if (from !== null) lists.push({ term: set.terms[first + i]!, from, edge: Math.min(from, before - 1), rows: ROWS_FIRST })
     }
     await turn()
   }

@@ -1,13 +1,13 @@
 import type { MessagePort } from 'node:worker_threads'
 import type { Bytes } from '../../../model/resource.ts'
-import type { Commit } from '../../ports.ts'
+import type { CommitMessage } from './commit-message.ts'
 import type { ErrorMessage } from './errors.ts'
 import type { StoreKind } from './schema.ts'
 
 /** What passes between a store and its writer thread. A unit is done wholly or not at all; the units of a group share one fsync. */
 
 export type RecordUnit =
-  | { readonly kind: 'commit'; readonly commit: Commit }
+  | { readonly kind: 'commit'; readonly commit: CommitMessage }
   | { readonly kind: 'take'; readonly name: Bytes }
   | { readonly kind: 'outbox-done'; readonly ids: readonly Bytes[] }
   | { readonly kind: 'ping' }

@@ -1,5 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite'
-import { termAt, type TermSet } from '../../candidates.ts'
+import type { TermSet } from '../../candidates.ts'
 import type { Bytes } from '../../../model/resource.ts'
 import { prepare, type Statement } from './database.ts'
 
@@ -80,8 +80,7 @@ export function postingTable(db: DatabaseSync, table: 'posting' | 'version_posti
     some(set, { start, edge }, cap) {
       if (set.size > LISTED_TERMS_MAX) return some.all(set.size, set.blob, ...start, edge, cap)
       const listed = (someOf[set.size] ??= prepare<(Bytes | number)[], number[]>(db, sql.someOf(set.size)))
-      const terms = Array.from({ length: set.size }, (_, i) => termAt(set, i))
-      return listed.all(...terms, ...start, edge, cap)
+      return listed.all(...set.terms, ...start, edge, cap)
     },
     sorted: (set, { start, edge }) => sorted.all(set.size, set.blob, ...start, edge),
     list: (term, { start, edge }, limit) => list.all(term, ...start, edge, limit),
@@ -100,10 +99,18 @@ export function ahead(order: Order, left: Place, right: Place): boolean {
 }
 
 /** Puts places in order, in place. */
-export const inOrder = (order: Order, found: Place[]): Place[] => found.sort((left, right) => (ahead(order, left, right) ? -1 : ahead(order, right, left) ? 1 : 0))
+export const inOrder = (order: Order, found: Place[]): Place[] => found.sort(order === 'newest' ? (left, right) => compare(right, left) : compare)
+
+function compare(left: Place, right: Place): number {
+  for (let i = 0; i < left.length; i++) {
+    const difference = (left[i] as number) - (right[i] as number)
+    if (difference !== 0) return difference
+  }
+  return 0
+}
 
 /** A lister over the lists of some of the terms of a set. */
 export function termLister(table: PostingTable, set: TermSet, numbers: readonly number[] | null): Lister {
-  const terms = Array.from({ length: numbers?.length ?? set.size }, (_, k) => termAt(set, numbers === null ? k : numbers[k] as number))
+  const terms = numbers === null ? set.terms : numbers.map((number) => set.terms[number] as Bytes)
   return (list, range, limit) => table.list(terms[list] as Bytes, range, limit)
 }

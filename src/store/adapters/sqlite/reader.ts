@@ -1,8 +1,10 @@
 import type { DatabaseSync } from 'node:sqlite'
 import type { Bytes } from '../../../model/resource.ts'
+import { type Carried, carried } from '../../candidates.ts'
 import { StoreUnavailable, type Key, type OutboxEntry, type Stored, type TermQuery } from '../../ports.ts'
 import { openReader, prepare } from './database.ts'
 import { toStoreError } from './errors.ts'
+import { type KeptRecord, keptRecords, type KeptRecords } from './kept-records.ts'
 import { PLACE_MAX, postingTable, type Order, type Place, type PostingTable, type Range } from './postings.ts'
 import type { StoreKind } from './schema.ts'
 
@@ -43,9 +45,9 @@ export function makeReader(path: string, kind: StoreKind): Reader {
 }
 
 /** Rows as the statements of the record store give them. */
-type KeyedRow = [version: number, type: number, updated: number, deleted: number, sealed: Bytes]
 type FoundRow = [key: Bytes, version: number, type: number, updated: number, deleted: number, sealed: Bytes]
-type TestRow = [type: number, deleted: number, terms: Bytes, version: number]
+type CurrentRow = [...FoundRow, terms: Bytes, recno: number]
+type TestRow = [key: Bytes, type: number, terms: Bytes]
 
 /** Posting tables and the type index in one direction. */
 export interface Direction {
@@ -68,11 +70,13 @@ export interface RecordReader extends Reader {
   keyOf(recno: number): Key
   byKey(key: Key): Stored | undefined
   byRecno(recno: number): Stored
-  /** Type, deleted, terms and version of a current record. */
-  test(recno: number): TestRow | undefined
+  /** The current record with its terms. */
+  current(recno: number): LoadedRecord | undefined
+  readonly kept: KeptRecords
+  /** What a current record is tested by. */
+  test(recno: number): Tested | undefined
   /** Superseded versions (of a deleted record its current one too) below `before`, newest first. */
   versions(recno: number, before: number, limit: number): Stored[]
-  currentVersion(recno: number): TestedVersion | undefined
   supersededVersion(recno: number, version: number): TestedVersion | undefined
   scan(after: Key, limit: number): Stored[]
   document(name: Key, at: number): { readonly version: number; readonly sealed: Bytes } | undefined
@@ -81,11 +85,19 @@ export interface RecordReader extends Reader {
 }
 
 /** A version and the terms by which it is found. */
-export interface TestedVersion { readonly stored: Stored; readonly terms: Bytes }
+export interface TestedVersion extends Carried { readonly stored: Stored }
 
-export function makeRecordReader(path: string): RecordReader {
+/** What a record is tested by. */
+export type Tested = Pick<KeptRecord, 'type' | 'terms' | 'words'>
+
+type LoadedRecord = KeptRecord & { readonly stored: Stored }
+
+const whole = (record: KeptRecord | undefined): LoadedRecord | undefined => (record === undefined || record.stored === null ? undefined : record as LoadedRecord)
+
+export function makeRecordReader(path: string, keptBytesMax?: number): RecordReader {
   const reader = makeReader(path, 'records')
   const sql = readStatements(reader.db)
+  const kept = keptRecords(reader.db, keptBytesMax)
   const ids = new Map<string, number>()
   const names = new Map<number, string>()
   const learnTypes = (): void => {
@@ -100,11 +112,22 @@ export function makeRecordReader(path: string): RecordReader {
   }
   const stored = (row: FoundRow): Stored =>
     ({ key: row[0], type: typeName(row[2]), version: row[1], updated: row[3], deleted: row[4] === 1, sealed: row[5] })
-  const tested = (row: [...FoundRow, Bytes] | undefined): TestedVersion | undefined =>
-    row && { stored: stored(row.slice(0, 6) as FoundRow), terms: row[6] }
+  const loaded = (row: CurrentRow | undefined): LoadedRecord | undefined => {
+    if (row === undefined) return undefined
+    const [key, version, type, updated, deleted, sealed, terms, recno] = row
+    const record = { recno, key, type, stored: { key, type: typeName(type), version, updated, deleted: deleted === 1, sealed }, ...carried(terms) }
+    kept.keep(record)
+    return record
+  }
+  const current = (recno: number): LoadedRecord | undefined => whole(kept.get(recno)) ?? loaded(sql.current.get(recno))
   return {
     ...reader,
+    read: (work) => reader.read(() => {
+      kept.catchUp()
+      return work()
+    }),
     sql,
+    kept,
     newest: direction(reader.db, 'newest'),
     oldest: direction(reader.db, 'oldest'),
     typeId: (name) => {
@@ -114,15 +137,23 @@ export function makeRecordReader(path: string): RecordReader {
     typeName,
     recno: (key) => sql.recno.get(key)?.[0] ?? null,
     keyOf: (recno) => (sql.keyOf.get(recno) as [Bytes])[0],
-    byKey: (key) => {
-      const row = sql.byKey.get(key)
-      return row && { key, type: typeName(row[1]), version: row[0], updated: row[2], deleted: row[3] === 1, sealed: row[4] }
+    byKey: (key) => (whole(kept.byKey(key)) ?? loaded(sql.byKey.get(key)))?.stored,
+    byRecno: (recno) => (current(recno) as LoadedRecord).stored,
+    current,
+    test(recno) {
+      const known = kept.peek(recno)
+      if (known !== undefined) return known
+      const row = sql.test.get(recno)
+      if (row === undefined) return undefined
+      const record = { recno, key: row[0], type: row[1], ...carried(row[2]), stored: null }
+      kept.keep(record)
+      return record
     },
-    byRecno: (recno) => stored(sql.byRecno.get(recno) as FoundRow),
-    test: (recno) => sql.test.get(recno),
     versions: (recno, before, limit) => sql.versions.all(recno, before, limit).map(stored),
-    currentVersion: (recno) => tested(sql.currentVersion.get(recno)),
-    supersededVersion: (recno, version) => tested(sql.supersededVersion.get(recno, version)),
+    supersededVersion: (recno, version) => {
+      const row = sql.supersededVersion.get(recno, version)
+      return row && { stored: stored(row.slice(0, 6) as FoundRow), ...carried(row[6]) }
+    },
     scan: (after, limit) => sql.scan.all(after, limit).map(stored),
     document: (name, at) => {
       const row = sql.document.get(name, at)
@@ -143,6 +174,7 @@ export const COUNT_SQL = {
     cross join record r on r.recno=p.recno and r.type=? limit ?)`
 } as const
 
+const CURRENT_COLUMNS = 'key,version,type,updated,deleted,sealed,terms,recno'
 // The version row of a deleted record that is still current has no content of its own.
 const VERSION_COLUMNS = 'r.key,v.version,v.type,v.updated,v.deleted,case when v.version=r.version then r.sealed else v.sealed end'
 
@@ -151,16 +183,14 @@ function readStatements(db: DatabaseSync) {
     types: prepare<[], [number, string]>(db, 'select id,name from type'),
     recno: prepare<[Bytes], [number]>(db, 'select recno from record where key=?'),
     keyOf: prepare<[number], [Bytes]>(db, 'select key from record where recno=?'),
-    byKey: prepare<[Bytes], KeyedRow>(db, 'select version,type,updated,deleted,sealed from record where key=?'),
-    byRecno: prepare<[number], FoundRow>(db, 'select key,version,type,updated,deleted,sealed from record where recno=?'),
-    test: prepare<[number], TestRow>(db, 'select type,deleted,terms,version from record where recno=?'),
+    byKey: prepare<[Bytes], CurrentRow>(db, `select ${CURRENT_COLUMNS} from record where key=?`),
+    current: prepare<[number], CurrentRow>(db, `select ${CURRENT_COLUMNS} from record where recno=?`),
+    test: prepare<[number], TestRow>(db, 'select key,type,terms from record where recno=?'),
     scan: prepare<[Bytes, number], FoundRow>(db,
       'select key,version,type,updated,deleted,sealed from record where key>? order by key limit ?'),
     versions: prepare<[number, number, number], FoundRow>(db,
       `select ${VERSION_COLUMNS} from version v join record r on r.recno=v.recno
       where v.recno=? and v.version<? order by v.version desc limit ?`),
-    currentVersion: prepare<[number], [...FoundRow, Bytes]>(db,
-      'select key,version,type,updated,deleted,sealed,terms from record where recno=?'),
     supersededVersion: prepare<[number, number], [...FoundRow, Bytes]>(db,
       `select ${VERSION_COLUMNS},v.trail from version v join record r on r.recno=v.recno where v.recno=? and v.version=?`),
     document: prepare<[Bytes, number], [number, Bytes]>(db,

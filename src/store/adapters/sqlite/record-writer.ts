@@ -1,10 +1,11 @@
 import type { DatabaseSync } from 'node:sqlite'
 import type { Bytes } from '../../../model/resource.ts'
 import { StoreBroken, TERM_BYTES, type Commit, type Committed, type DocumentPut, type Key, type Put, type TermsPut } from '../../ports.ts'
+import { unpacked } from './commit-message.ts'
 import { prepare } from './database.ts'
 import type { Writer } from './group.ts'
 import { makeHousekeeping } from './housekeeping.ts'
-import type { RecordUnit } from './messages.ts'
+import { exact, type RecordUnit } from './messages.ts'
 import { writeStatements, type Head, type WriteStatements } from './write-statements.ts'
 
 type Rewrite = Commit['rewrites'][number]
@@ -29,8 +30,9 @@ export function makeRecordWriter(db: DatabaseSync): Writer<RecordUnit> {
   const apply = (unit: RecordUnit, at: number): unknown => {
     switch (unit.kind) {
       case 'commit': {
-        if (erases(unit.commit)) house.erased()
-        return applyCommit(sql, typeId, unit.commit, at)
+        const commit = unpacked(unit.commit)
+        if (erases(commit)) house.erased()
+        return applyCommit(sql, typeId, commit, at)
       }
       case 'take': return take(sql, unit.name, at)
       case 'outbox-done': {
@@ -47,7 +49,8 @@ function applyCommit(sql: WriteStatements, typeId: (name: string) => number, com
   if (sql.done.get(commit.id) !== undefined) return { kind: 'done' }
   const heads = [...commit.puts, ...commit.rewrites].map((put) => sql.head.get(put.key))
   const keys = conflicts(sql, commit, heads, at)
-  if (keys.length > 0) return { kind: 'conflict', keys }
+  // What goes back is a view of all that came.
+  if (keys.length > 0) return { kind: 'conflict', keys: keys.map(exact) }
   commit.puts.forEach((put, i) => { applyPut(sql, typeId(put.type), put, heads[i]) })
   commit.rewrites.forEach((rewrite, i) => { applyRewrite(sql, typeId(rewrite.type), rewrite, heads[commit.puts.length + i]) })
   for (const put of commit.terms ?? []) applyTerms(sql, put)

@@ -1,6 +1,7 @@
 import type { Bytes } from '../../../model/resource.ts'
-import { type Commit, type Committed, type RecordStore } from '../../ports.ts'
+import type { Committed, RecordStore } from '../../ports.ts'
 import { atMost, BOUNDS, checkAsk, checkCommit, checkKey, checkLimit, checkQuery } from '../../bounds.ts'
+import { packed } from './commit-message.ts'
 import { countRecords, findPage } from './find.ts'
 import { findVersionsPage, versionOf, versionsOf } from './history.ts'
 import { exact, type RecordUnit } from './messages.ts'
@@ -13,8 +14,10 @@ import type { Pack, WriterLink } from './writer-link.ts'
  * The store that started the thread must be closed last.
  */
 export async function openSqliteStore(options: SqliteOptions): Promise<RecordStore & Connectable> {
-  const { link, reader } = await openPair(options, 'records', packRecords, makeRecordReader)
-  return { ...reads(reader, options), ...writes(link), connect: () => link.connect(), ...ends(link, reader) }
+  // A second connection is for another thread's large bodies, which read little twice.
+  const keptBytesMax = options.writer === undefined ? undefined : 2 ** 20
+  const { link, reader } = await openPair(options, 'records', packRecords, (path) => makeRecordReader(path, keptBytesMax))
+  return { ...reads(reader, options), ...writes(link, reader), connect: () => link.connect(), ...ends(link, reader) }
 }
 
 interface Item { readonly unit: RecordUnit; readonly puts: number; readonly bytes: number }
@@ -26,7 +29,10 @@ function reads(reader: RecordReader, options: SqliteOptions): Pick<RecordStore, 
     async get(keys) {
       atMost(keys.length, BOUNDS.getKeys, 'keys of a read')
       const [only] = keys
-      if (keys.length === 1 && only !== undefined) return [reader.readOne(() => reader.byKey(only))]
+      if (keys.length === 1 && only !== undefined) return [reader.readOne(() => {
+        reader.kept.catchUp()
+        return reader.byKey(only)
+      })]
       return reader.read(() => keys.map((key) => reader.byKey(key)))
     },
     async find(query, ask) {
@@ -61,18 +67,20 @@ function reads(reader: RecordReader, options: SqliteOptions): Pick<RecordStore, 
   }
 }
 
-function writes(link: WriterLink<Item>): Pick<RecordStore, 'commit' | 'take' | 'outboxDone'> {
+function writes(link: WriterLink<Item>, { kept }: RecordReader): Pick<RecordStore, 'commit' | 'take' | 'outboxDone'> {
+  const send = (item: Item): Promise<unknown> => link.send(item).finally(kept.writing())
   return {
     async commit(commit) {
       const size = checkCommit(commit)
-      return await link.send({ unit: { kind: 'commit', commit: exactCommit(commit) }, ...size }) as Committed
+      kept.sent(commit.id, [...commit.puts, ...commit.rewrites, ...commit.terms ?? []].map(({ key }) => key).concat(commit.erase))
+      return await send({ unit: { kind: 'commit', commit: packed(commit) }, ...size }) as Committed
     },
     async take(name) {
       checkKey(name)
-      return await link.send({ unit: { kind: 'take', name: exact(name) }, puts: 1, bytes: 0 }) as Bytes | null ?? undefined
+      return await send({ unit: { kind: 'take', name: exact(name) }, puts: 1, bytes: 0 }) as Bytes | null ?? undefined
     },
     async outboxDone(ids) {
-      if (ids.length > 0) await link.send({ unit: { kind: 'outbox-done', ids: ids.map(exact) }, puts: 1, bytes: 0 })
+      if (ids.length > 0) await send({ unit: { kind: 'outbox-done', ids: ids.map(exact) }, puts: 1, bytes: 0 })
     }
   }
 }
@@ -104,22 +112,4 @@ export const packRecords: Pack<Item> = (queue) => {
   }
   const group = queue.splice(0, taken)
   return { units: group.map(({ item }) => item.unit), waiting: group.map((one) => [one]) }
-}
-
-function exactCommit(commit: Commit): Commit {
-  return {
-    id: exact(commit.id),
-    expect: commit.expect.map(({ key, version }) => ({ key: exact(key), version })),
-    expectDocuments: (commit.expectDocuments ?? []).map(({ name, version }) => ({ name: exact(name), version })),
-    puts: commit.puts.map(exactPut),
-    rewrites: commit.rewrites.map(exactPut),
-    terms: (commit.terms ?? []).map(({ key, version, sealed, terms }) => ({ key: exact(key), version, sealed: exact(sealed), terms: exact(terms) })),
-    erase: commit.erase.map(exact),
-    documents: commit.documents.map((put) => ({ ...put, name: exact(put.name), sealed: put.sealed === null ? null : exact(put.sealed) })),
-    outbox: commit.outbox.map(({ id, sealed }) => ({ id: exact(id), sealed: exact(sealed) }))
-  }
-}
-
-function exactPut<P extends Commit['rewrites'][number]>(put: P): P {
-  return { ...put, key: exact(put.key), c: exact(put.c), terms: exact(put.terms), trail: exact(put.trail), sealed: exact(put.sealed) }
 }
