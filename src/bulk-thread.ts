@@ -3,6 +3,7 @@ import { parentPort, workerData } from 'node:worker_threads'
 import type { BulkAnswer, BulkAsk, BulkStart } from './bulk-messages.ts'
 import { KeysUnavailable } from './crypto/errors.ts'
 import { FhirError } from './model/errors.ts'
+import { wholeBody } from './model/interaction.ts'
 import { StoreUnavailable } from './store/ports.ts'
 import { xmlOfReply } from './fhir/xml/reply-xml.ts'
 import { openSystem } from './system.ts'
@@ -36,7 +37,9 @@ async function answer({ number, request, caller }: Extract<BulkAsk, { kind: 'req
   let reply: BulkAnswer
   system.forgetPanels()
   try {
-    reply = { number, kind: 'response', response: await system.handle(request, caller) }
+    const response = await system.handle(request, caller)
+    // Blocks are lent to this thread.
+    reply = { number, kind: 'response', response: { ...response, body: response.body === null ? null : wholeBody(response.body) } }
   } catch (error) {
     reply = error instanceof FhirError
       ? { number, kind: 'fault', status: error.status, issues: error.issues, headers: error.headers }

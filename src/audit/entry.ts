@@ -97,7 +97,9 @@ export function entryOpener(ring: Pick<KeyRing, 'keyById'>): EntryOpener {
 /** What a cipher reads at once, written anew for each entry. The first six bytes of a nonce stay zero. */
 const nonce = new Uint8Array(12)
 const aadBytes = new Uint8Array(HEAD_BYTES + 16)
-const bodyRoom = Buffer.alloc(1 << 16)
+let bodyRoom = Buffer.alloc(1 << 16)
+/** The entry of a thousand resources needs some 200 kB. */
+const BODY_ROOM_MAX = 1 << 20
 
 function opened(session: KeyObject, id: Uint8Array, sealed: Uint8Array): AccessRecord {
   nonce.set(sealed.subarray(COUNTER_AT, HEAD_BYTES), 6)
@@ -147,7 +149,9 @@ const BUCKETS: readonly number[] = Array.from({ length: 64 }, (_, step) => Math.
 /** The text after its length, with zeros behind it; valid until the next call. */
 function padded(json: string): Buffer {
   // A UTF-16 unit is at most three bytes of UTF-8; the next bucket is at most a quarter and 64 bytes larger.
-  const body = json.length * 4 < bodyRoom.length ? bodyRoom : Buffer.alloc(json.length * 4 + 1024)
+  const bytesMax = json.length * 4 + 1024
+  if (bytesMax > bodyRoom.length && bytesMax <= BODY_ROOM_MAX) bodyRoom = Buffer.alloc(bytesMax)
+  const body = bytesMax <= bodyRoom.length ? bodyRoom : Buffer.alloc(bytesMax)
   const length = body.write(json, 4, 'utf8')
   const size = BUCKETS.find((bucket) => bucket >= length + 4)
   if (size === undefined) throw new RangeError('An access record is too large')

@@ -158,6 +158,7 @@ function lazyRow(id: string, updated: number, patient: string | null, build: () 
     deleted: false,
     patients: patient === null ? [] : [patient],
     labels: [],
+    memo: [],
     get json() {
       return (bytes ??= new TextEncoder().encode(JSON.stringify(resource())))
     },

@@ -1,8 +1,9 @@
 /** The ledger's own blind index: keyed terms of what an entry is about, so that "who saw this patient" opens few entries. */
 import type { KeyObject } from 'node:crypto'
 import { hmac256 } from '../crypto/mac.ts'
+import { memoized } from '../model/memo.ts'
 import type { Term } from '../store/ports.ts'
-import { type AccessRecord, outcomeOf } from './record.ts'
+import { type AccessRecord, outcomeOf, type Touched } from './record.ts'
 
 /** Kinds of terms. `agent`: `Practitioner/12`, `issuer|subject` or `|client`; `entity`: `Type/id`; `day`: UTC, `2026-03-01`. */
 export type TermKind = 'patient' | 'agent' | 'kind' | 'entity' | 'outcome' | 'day'
@@ -28,10 +29,18 @@ export function blinder(index: KeyObject): Blinder {
     ofKind.set(value, made)
     return made
   }
-  return { term, terms: (record, at) => termsOf(record, at).map(([kind, value]) => term(kind, value)) }
+  const ofRow = memoized(({ type, id }: Touched) => term('entity', `${type}/${id}`))
+  return {
+    term,
+    terms(record, at) {
+      const terms = new Set(termsOf(record, at).map(([kind, value]) => term(kind, value)))
+      for (const row of record.resources) terms.add(ofRow(row))
+      return [...terms]
+    }
+  }
 }
 
-/** Distinct terms of a record, as kind and value. `at`: the time of sealing, where the record does not hold it yet. */
+/** Distinct terms of a record but for the resources that it lists, as kind and value. `at`: the time of sealing, where the record does not hold it yet. */
 export function termsOf(record: AccessRecord, at: number = record.at): readonly (readonly [TermKind, string])[] {
   const terms: [TermKind, string][] = []
   const patients = new Set(record.patients)
@@ -77,7 +86,6 @@ function outcomesOf({ outcome, entries }: AccessRecord): ReadonlySet<number> {
 function entitiesOf(record: AccessRecord): ReadonlySet<string> {
   const entities = new Set<string>()
   if (record.type !== null && record.id !== null) entities.add(`${record.type}/${record.id}`)
-  for (const { type, id } of record.resources) entities.add(`${type}/${id}`)
   for (const { type, id } of record.written) entities.add(`${type}/${id}`)
   for (const entry of record.entries) {
     if (entry.type !== null && entry.id !== null) entities.add(`${entry.type}/${entry.id}`)

@@ -4,6 +4,7 @@
  */
 import type { Caller } from '../model/caller.ts'
 import type { FhirRequest, Interaction } from '../model/interaction.ts'
+import type { Keeping } from '../model/memo.ts'
 import { refText } from '../model/resource.ts'
 import type { Written } from '../store/ports.ts'
 
@@ -15,7 +16,7 @@ export type Action = 'C' | 'R' | 'U' | 'D' | 'E'
 export type Outcome = 0 | 4 | 8
 
 /** One resource version that was disclosed or touched. `patients`: ids of its compartment patients. */
-export interface Touched { readonly type: string; readonly id: string; readonly version: number; readonly patients: readonly string[] }
+export interface Touched extends Keeping { readonly type: string; readonly id: string; readonly version: number; readonly patients: readonly string[] }
 
 /** One written version. `key` and `hash` (SHA-256 of the sealed record) are hexadecimal. */
 export interface WrittenVersion extends Touched { readonly deleted: boolean; readonly key: string; readonly hash: string }
@@ -106,7 +107,7 @@ const NOTHING: readonly never[] = []
 export function accessRecord(input: AccessInput): AccessRecord {
   const { request, status } = input
   const written = (input.written ?? []).map(writtenVersion)
-  const resources = (input.disclosed ?? []).map(touched)
+  const resources = input.disclosed ?? NOTHING
   const entries = input.entries ?? []
   const only = entries.length === 0 && written.length === 1 ? written[0] : undefined
   const { client, issuer, subject, fhirUser, roles, purposes, jti, scope } = agentOf(input.caller)
@@ -137,7 +138,7 @@ export function accessRecord(input: AccessInput): AccessRecord {
 /** One entry of a bundle, for `entries`: what it disclosed or wrote. */
 export function entryAccess(request: FhirRequest, status: number, rows: readonly Touched[]): EntryAccess {
   const { interaction, type, id } = request
-  return { interaction, type, id: id ?? (rows.length === 1 ? rows[0]!.id : null), status, query: askedText(request), resources: rows.map(touched) }
+  return { interaction, type, id: id ?? (rows.length === 1 ? rows[0]!.id : null), status, query: askedText(request), resources: rows }
 }
 
 export interface RefusedInput {
@@ -250,15 +251,19 @@ function agentOf(caller: Caller | null): Agent {
   return { client, issuer, subject, fhirUser, roles, purposes, jti, scope }
 }
 
-const touched = ({ type, id, version, patients }: Touched): Touched => ({ type, id, version, patients })
-
 function writtenVersion({ ref, version, deleted, patients, key, hash }: Written): WrittenVersion {
   return { type: ref.type, id: ref.id, version, patients, deleted, key: hex(key), hash: hex(hash) }
 }
 
 export function distinctPatients(resources: readonly Touched[], written: readonly Touched[], entries: readonly EntryAccess[]): readonly string[] {
   const patients = new Set<string>()
-  for (const one of resources) for (const patient of one.patients) patients.add(patient)
+  let last: readonly string[] | null = null
+  for (const one of resources) {
+    // Rows of a patient come one after the other.
+    if (last !== null && last.length === 1 && one.patients.length === 1 && last[0] === one.patients[0]) continue
+    last = one.patients
+    for (const patient of one.patients) patients.add(patient)
+  }
   for (const one of written) for (const patient of one.patients) patients.add(patient)
   for (const entry of entries) for (const one of entry.resources) for (const patient of one.patients) patients.add(patient)
   return [...patients]

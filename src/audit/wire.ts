@@ -3,6 +3,7 @@
  * The same record always has the same bytes.
  */
 import type { Interaction } from '../model/interaction.ts'
+import { memoized } from '../model/memo.ts'
 import type { AccessRecord, Action, AuditedInteraction, EntryAccess, NamedHead, Outcome, StoreCopy, Touched, WrittenVersion } from './record.ts'
 
 /** JSON text of a record; `at` replaces the record's own time where the ledger had to move it forward. */
@@ -14,7 +15,7 @@ export function encodeRecord(record: AccessRecord, at: number = record.at): stri
   const entries = some(record.entries.map((entry): EntryWire => [
     entry.interaction, entry.type, entry.id, entry.status, entry.query, entry.resources.map((one) => touchedWire(one, numbers))
   ]))
-  const resources = some(record.resources.map((one) => touchedWire(one, numbers)))
+  const resources = record.resources.map((one) => touchedText(one, numbers))
   const written = some(record.written.map((one): WrittenWire => [one.key, one.hash, one.deleted ? 1 : 0, ...touchedWire(one, numbers)]))
   const wire: Wire = {
     ac: record.action,
@@ -37,7 +38,7 @@ export function encodeRecord(record: AccessRecord, at: number = record.at): stri
     pa: some(patients),
     pu: some(record.purposes),
     qu: text(record.query),
-    re: resources,
+    re: undefined,
     ri: record.requestId,
     ro: some(record.roles),
     sc: text(record.scope),
@@ -48,8 +49,14 @@ export function encodeRecord(record: AccessRecord, at: number = record.at): stri
     wh: text(record.why),
     wr: written
   }
-  return JSON.stringify(wire)
+  const json = JSON.stringify(wire)
+  if (resources.length === 0) return json
+  // A quote within a value is escaped, so this is nowhere but at the key.
+  const behind = json.indexOf(AFTER_RESOURCES)
+  return `${json.slice(0, behind)},"re":[${resources.join(',')}]${json.slice(behind)}`
 }
+
+const AFTER_RESOURCES = ',"ri":'
 
 /** The record of bytes that were authenticated before; throws on another version. */
 export function decodeRecord(json: string): AccessRecord {
@@ -145,6 +152,18 @@ function touchedWire(one: Touched, number: (patient: string) => number): Touched
   for (const patient of one.patients) wire.push(number(patient))
   return wire
 }
+
+/** JSON of the same. */
+function touchedText(one: Touched, number: (patient: string) => number): string {
+  if (one.patients.length === 1 && number(one.patients[0]!) === 0) return firstsText(one)
+  let text = startOf(one)
+  for (const patient of one.patients) text += `,${number(patient)}`
+  return `${text}]`
+}
+
+/** Of the first patient alone, as almost all are. */
+const firstsText = memoized((one: Touched) => `${startOf(one)},0]`)
+const startOf = memoized(({ type, id, version }: Touched) => JSON.stringify([type, id, version]).slice(0, -1))
 
 function touchedOf([type, id, version, ...numbers]: TouchedWire, patients: readonly string[]): Touched {
   return { type, id, version, patients: numbers.map((number) => patients[number]).filter((patient) => patient !== undefined) }

@@ -1,11 +1,12 @@
 /** The Bundle of a search. Searchset bundles carry no id and no timestamp. */
 import { fault } from '../model/errors.ts'
 import type { FhirResponse } from '../model/interaction.ts'
+import { memoized } from '../model/memo.ts'
 import { refText } from '../model/resource.ts'
 import { takingTurns } from '../model/turns.ts'
 import type { Query } from '../search/query.ts'
 import { explanation } from './explanation.ts'
-import type { FindReport, Seen, Seens } from '../store/ports.ts'
+import type { FindReport, Row, Seen, Seens } from '../store/ports.ts'
 import { type Exchange, pageToken, type Place } from './exchange.ts'
 import { FHIR_JSON, JsonPieces } from './reply.ts'
 import { type Subset, subsetOf } from './subset.ts'
@@ -48,15 +49,28 @@ export async function searchset({ site }: Exchange, { links, total, rows, includ
 }
 
 function entryWriter(pieces: JsonPieces, base: string): (seen: Seen, mode: 'match' | 'include', subset: Subset | null) => void {
-  let start = ',"entry":['
+  let isFirst = true
   return (seen, mode, subset) => {
-    pieces.text(`${start}{"fullUrl":"${base}/${refText(seen.row)}","resource":`)
+    if (isFirst) pieces.text(',"entry":[')
+    const start = startOf(seen.row, base)
+    pieces.bytes(isFirst ? start.subarray(1) : start)
+    isFirst = false
     if (subset === null) pieces.bytes(seen.json())
     else pieces.text(JSON.stringify(subset(seen.resource())))
-    pieces.text(`,"search":{"mode":"${mode}"}}`)
-    start = ','
+    pieces.bytes(ENDS[mode])
   }
 }
+
+const ENDS = { match: Buffer.from(',"search":{"mode":"match"}}'), include: Buffer.from(',"search":{"mode":"include"}}') }
+
+/** What comes before a row's bytes behind another entry. */
+function startOf(row: Row, base: string): Uint8Array {
+  const start = startsOf(row)
+  if (start.base !== base) Object.assign(start, { base, bytes: Buffer.from(`,{"fullUrl":"${base}/${refText(row)}","resource":`) })
+  return start.bytes
+}
+
+const startsOf = memoized((_: Row) => ({ base: '', bytes: new Uint8Array() }))
 
 function linksOf(exchange: Exchange, path: string, used: Query['used'], { next, previous, isLater }: Page): readonly { readonly relation: string; readonly url: string }[] {
   const { base } = exchange.site

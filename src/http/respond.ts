@@ -1,5 +1,6 @@
+import { giveBack } from '../model/blocks.ts'
 import { FhirError, operationOutcome } from '../model/errors.ts'
-import type { FhirResponse } from '../model/interaction.ts'
+import { type Body, type FhirResponse, isBlocks, wholeBody } from '../model/interaction.ts'
 import { abandonBody } from './body.ts'
 import { xmlOfReply } from '../fhir/xml/reply-xml.ts'
 import type { Exchange, ServerOptions } from './exchange.ts'
@@ -30,10 +31,14 @@ export function respond(exchange: Exchange, reply: FhirResponse, options: Respon
   if (exchange.clientId !== null) headers.add('X-Correlation-Id', exchange.clientId)
   if (options.draining() || (exchange.bodyUnread && incoming.headers.expect !== undefined)) headers.add('Connection', 'close')
   const empty = reply.status === 204 || reply.status === 304
-  if (!empty) headers.add('Content-Length', String(body === null ? 0 : typeof body === 'string' ? Buffer.byteLength(body) : body.byteLength))
+  if (!empty) headers.add('Content-Length', String(body === null ? 0 : typeof body === 'string' ? Buffer.byteLength(body) : body.length))
   outgoing.writeHead(reply.status, headers.lines)
   if (body === null || empty || incoming.method === 'HEAD') outgoing.end()
-  else outgoing.end(body)
+  else if (isBlocks(body)) {
+    outgoing.once('finish', () => giveBack(body))
+    for (const part of body.parts.slice(0, -1)) outgoing.write(part)
+    outgoing.end(body.parts.at(-1))
+  } else outgoing.end(body)
   abandonBody(exchange)
   watchStall(exchange, options.writeStallMs)
 }
@@ -89,9 +94,15 @@ function bodyOf(exchange: Exchange, reply: FhirResponse, headers: HeaderLines): 
 /** A resource among the replies in XML or indented, as it was asked for; null for all else (pages, content of a Binary, no body). Large ones are not indented. */
 export async function laidOut(exchange: Exchange, { body, headers }: FhirResponse, elsewhere: ServerOptions['largeXml']): Promise<string | null> {
   if (body === null || !isFhirJson(headers['Content-Type'] ?? headers['content-type'] ?? FHIR_JSON)) return null
-  if (exchange.format.syntax !== 'xml') return body.length > PRETTY_BYTES_MAX ? null : pretty(typeof body === 'string' ? body : new TextDecoder().decode(body))
+  if (exchange.format.syntax !== 'xml') return body.length > PRETTY_BYTES_MAX ? null : pretty(textOf(body))
   const isLarge = body.length > XML_BYTES_MAX
-  return isLarge && elsewhere !== undefined ? elsewhere(body) : xmlOfReply(body, exchange.pretty && !isLarge)
+  const whole = wholeBody(body)
+  return isLarge && elsewhere !== undefined ? elsewhere(whole) : xmlOfReply(whole, exchange.pretty && !isLarge)
+}
+
+function textOf(body: Body): string {
+  const whole = wholeBody(body)
+  return typeof whole === 'string' ? whole : new TextDecoder().decode(whole)
 }
 
 const isFhirJson = (type: string): boolean => type === FHIR_JSON || type.startsWith(`${FHIR_JSON};`)

@@ -1,3 +1,4 @@
+import type { Blocks } from './blocks.ts'
 import type { Ref } from './resource.ts'
 
 /** Interaction codes of http://hl7.org/fhir/restful-interaction that this server answers. */
@@ -41,5 +42,12 @@ export interface FhirResponse {
   readonly status: number
   readonly headers: Readonly<Record<string, string>>
   /** JSON text or bytes ready to send; null = no body. */
-  readonly body: Uint8Array | string | null
+  readonly body: Body | null
 }
+
+export type Body = Uint8Array | string | Blocks
+
+export const isBlocks = (body: Body): body is Blocks => typeof body !== 'string' && 'parts' in body
+
+/** For whoever needs all of it at once. */
+export const wholeBody = (body: Body): Uint8Array | string => (isBlocks(body) ? Buffer.concat(body.parts) : body)

@@ -30,8 +30,13 @@ export type MatchesFilter = (filter: Filter) => boolean
 
 /** The grants that allow the row. */
 export function grantsFor(grants: readonly Grant[] | undefined, row: GrantRow, matches: MatchesFilter): readonly Grant[] {
-  return grants?.filter((grant) => allows(grant, row, matches)) ?? []
+  if (grants === undefined) return NO_GRANTS
+  // Mostly all of them do: then it is the same array again, whose mask is known.
+  for (const grant of grants) if (!allows(grant, row, matches)) return grants.filter((each) => each !== grant && allows(each, row, matches))
+  return grants
 }
+
+const NO_GRANTS: readonly Grant[] = []
 
 /** Whether any grant allows the row. Of no grants: false. */
 export function allowedBy(grants: readonly Grant[] | undefined, row: GrantRow, matches: MatchesFilter): boolean {
@@ -76,7 +81,15 @@ export function reachWithin(a: Reach, b: Reach): Reach {
 }
 
 /** What of a row is shown: an element stays when any of the grants that allow the row lets it stay. Null: everything. */
-export const maskOf = (type: string, grants: readonly Grant[]): Mask | null => unionOfMasks(type, grants.map(({ mask }) => mask))
+export function maskOf(type: string, grants: readonly Grant[]): Mask | null {
+  const known = masks.get(grants)
+  if (known !== undefined && known.type === type) return known.mask
+  const mask = unionOfMasks(type, grants.map((grant) => grant.mask))
+  masks.set(grants, { type, mask })
+  return mask
+}
+
+const masks = new WeakMap<readonly Grant[], { readonly type: string; readonly mask: Mask | null }>()
 
 /** What of a row may be changed, likewise. Null: every element that is seen. */
 export const writableOf = (type: string, grants: readonly Grant[]): Writable | null =>

@@ -1,10 +1,11 @@
 /** What one caller may see: of which rows, and of a row which elements. */
 import { fault } from '../model/errors.ts'
+import { memoized } from '../model/memo.ts'
 import type { Resource } from '../model/resource.ts'
 import { takingTurns } from '../model/turns.ts'
 import { matches } from '../search/match.ts'
-import { searchParam } from '../search/parameters.ts'
-import { and, codesOf, or } from '../search/query.ts'
+import { searchParam, type TypedValue } from '../search/parameters.ts'
+import { and, codesOf, or, type SearchParam } from '../search/query.ts'
 import type { FindAsk, FindReport, Right, Row, SearchAsk, Seen } from '../store/ports.ts'
 import { type Grant, grantsFor, hiddenBy, maskOf, reachOf } from './grants.ts'
 import type { Policy } from './policy.ts'
@@ -31,6 +32,29 @@ export type Lens = ReturnType<typeof lens>
 /** Bytes of a row that are walked through in the time of one comparison, for each clause. */
 const BYTES_WALKED = 64
 
+type Found = Map<SearchParam, readonly TypedValue[]>
+
+/** Of the whole row: what a caller's mask leaves of it is looked through each time. */
+const foundIn = memoized((_: Row): Found => new Map())
+
+/** A row of which nothing is hidden. */
+class Whole implements Seen {
+  readonly row: Row
+  readonly masked = false
+
+  constructor(row: Row) {
+    this.row = row
+  }
+
+  json(): Uint8Array {
+    return this.row.json
+  }
+
+  resource(): Resource {
+    return this.row.resource()
+  }
+}
+
 /** A search without what belongs to its answer; its filter leads to no other rows. */
 export type FilterAsk = Pick<SearchAsk, 'type' | 'filter' | 'codes' | 'order' | 'after' | 'limit'>
 
@@ -38,15 +62,14 @@ export type FilterAsk = Pick<SearchAsk, 'type' | 'filter' | 'codes' | 'order' | 
 export function lens(policy: Policy, context: GuardContext) {
   /** Null: nobody asked. */
   let reports: FindReport[] | null = null
-  const matchContext = { base: context.base }
   const turn = takingTurns()
   /** A hit of a search is judged when it is met and shown when it is given: its grants and its masked copy are the same. */
-  const searched = new WeakMap<Row, Seen>()
+  const searched = new Map<Row, Seen>()
   const grantsOf = (row: Row, right: Right): readonly Grant[] =>
-    grantsFor(policy.forType(row.type).rights[right], row, (filter) => matches(filter, row.resource(), matchContext))
+    grantsFor(policy.forType(row.type).rights[right], row, (filter) => matches(filter, row.resource(), { base: context.base, found: foundIn(row) }))
   const seen = (row: Row, grants: readonly Grant[]): Seen => {
     const mask = grants.length === 0 ? policy.forType(row.type).mask : maskOf(row.type, grants)
-    if (mask === null) return { row, masked: false, json: () => row.json, resource: () => row.resource() }
+    if (mask === null) return new Whole(row)
     let shown: Resource | null = null
     const resource = (): Resource => (shown ??= mask.apply(row.resource()))
     let bytes: Uint8Array | null = null
@@ -80,11 +103,16 @@ export function lens(policy: Policy, context: GuardContext) {
   const findAsk = (ask: FilterAsk): FindAsk => {
     const grants = searching(ask.type, ask.codes)
     const clauses = codesOf(ask.filter).length
+    // One for all rows, which are looked at one after the other.
+    const work = { left: 0, max: context.matchWorkMax }
+    const rowContext: { base: string; updated: number; work: typeof work; found: Found | undefined } = { base: context.base, updated: 0, work, found: undefined }
     const accept = (row: Row): boolean | null => {
       const shown = look(row, 's')
       if (shown === undefined) return null
-      const work = { left: context.matchWorkMax - clauses * row.json.length / BYTES_WALKED, max: context.matchWorkMax }
-      return ask.filter.kind === 'all' || matches(ask.filter, shown.resource(), { ...matchContext, updated: row.updated, work })
+      rowContext.updated = row.updated
+      rowContext.found = shown.masked ? undefined : foundIn(row)
+      work.left = context.matchWorkMax - clauses * row.json.length / BYTES_WALKED
+      return ask.filter.kind === 'all' || matches(ask.filter, shown.resource(), rowContext)
     }
     const filter = and([ask.filter, or(grants.map((grant) => grant.filter))])
     const { type, order, after, limit } = ask

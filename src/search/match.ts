@@ -13,8 +13,13 @@ export function matches(filter: Filter, resource: Resource, context: MatchContex
   switch (filter.kind) {
     case 'all': return true
     case 'none': return false
-    case 'and': return filter.of.every((each) => matches(each, resource, context))
-    case 'or': return filter.of.some((each) => matches(each, resource, context))
+    // Loops: a closure for each row of a search is most of what this costs.
+    case 'and':
+      for (const each of filter.of) if (!matches(each, resource, context)) return false
+      return true
+    case 'or':
+      for (const each of filter.of) if (matches(each, resource, context)) return true
+      return false
     case 'not': return !matches(filter.of, resource, context)
     case 'missing': return (valuesOf(filter.param, resource, context).length === 0) === filter.missing
     case 'clause': return clauseHolds(filter, resource, context)

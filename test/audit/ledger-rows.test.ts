@@ -150,7 +150,7 @@ describe('the union with AuditEvents of other systems', () => {
     const made = Array.from({ length: count }, (_, index): Row => {
       const resource: Resource = { resourceType: 'AuditEvent', id: `x-${index}`, action: 'E' }
       const id = `x-${index}`
-      return { type: 'AuditEvent', id, version: 1, updated: updated(index), deleted: false, patients: [], labels: [], json: new TextEncoder().encode(JSON.stringify(resource)), resource: () => resource, subjects: () => [] } as Row
+      return { type: 'AuditEvent', id, version: 1, updated: updated(index), deleted: false, patients: [], labels: [], json: new TextEncoder().encode(JSON.stringify(resource)), memo: [], resource: () => resource, subjects: () => [] } as Row
     })
     const place = (key: Uint8Array): number => made.findIndex((one) => Buffer.compare(bench.ring.recordKey('AuditEvent', one.id), key) === 0)
     const store: Partial<ResourceStore> = {

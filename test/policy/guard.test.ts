@@ -10,7 +10,7 @@ import { BASE, policyOf, rolesWith } from './callers.ts'
 
 const row = (id: string, patients: readonly string[], content: object = {}): Row => {
   const resource = { resourceType: 'Observation', id, meta: { versionId: '1' }, status: 'final', code: { text: 'x' }, ...content } as Resource
-  return { type: 'Observation', id, version: 1, updated: 1, deleted: false, patients, labels: [], json: Buffer.from(JSON.stringify(resource)), resource: () => resource }
+  return { type: 'Observation', id, version: 1, updated: 1, deleted: false, patients, labels: [], json: Buffer.from(JSON.stringify(resource)), memo: [], resource: () => resource }
 }
 const rows = [row('of-a', ['a'], { subject: { reference: 'Patient/a' } }), row('of-b', ['b'], { subject: { reference: 'Patient/b' } })]
 

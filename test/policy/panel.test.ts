@@ -17,7 +17,7 @@ const patient = (id: string, user = USER): Resource => ({ resourceType: 'Patient
 function world(resources: Resource[]) {
   const state = { finds: 0, hold: Promise.resolve() as Promise<unknown>, fail: false, clock: NOW }
   const row = (resource: Resource): Row => ({
-    type: resource.resourceType, id: resource.id!, version: 1, updated: NOW, deleted: resource.id!.startsWith('deleted'), patients: [], labels: [], json: new Uint8Array(), resource: () => resource
+    type: resource.resourceType, id: resource.id!, version: 1, updated: NOW, deleted: resource.id!.startsWith('deleted'), patients: [], labels: [], json: new Uint8Array(), memo: [], resource: () => resource
   })
   const find = async (ask: FindAsk): Promise<Found> => {
     state.finds++

@@ -20,9 +20,8 @@ function writeEntry(pieces: JsonPieces, response: FhirResponse, isOutcome: boole
   if (headers.location !== undefined) line.location = headers.location
   if (headers.etag !== undefined) line.etag = headers.etag
   if (headers['last-modified'] !== undefined) line.lastModified = new Date(headers['last-modified']).toISOString()
-  const bytes = body === null ? null : typeof body === 'string' ? Buffer.from(body) : body
-  if (bytes !== null && status < 400 && !isOutcome) pieces.text('{"resource":').bytes(bytes).text(`,"response":${JSON.stringify(line)}}`)
-  else if (bytes !== null) pieces.text(`{"response":${JSON.stringify(line).slice(0, -1)},"outcome":`).bytes(bytes).text('}}')
+  if (body !== null && status < 400 && !isOutcome) pieces.text('{"resource":').body(body).text(`,"response":${JSON.stringify(line)}}`)
+  else if (body !== null) pieces.text(`{"response":${JSON.stringify(line).slice(0, -1)},"outcome":`).body(body).text('}}')
   else pieces.text(`{"response":${JSON.stringify(line)}}`)
 }
 

@@ -4,8 +4,9 @@
  * where nothing is hidden and no care dates are asked for. The audit log is not part of a record: no AuditEvents.
  */
 import { fault, notFound } from '../../model/errors.ts'
+import { memoized } from '../../model/memo.ts'
 import { type Ref, refText } from '../../model/resource.ts'
-import { eachInTurns, takingTurns } from '../../model/turns.ts'
+import { takingTurns } from '../../model/turns.ts'
 import { isResourceType } from '../../search/classification.ts'
 import { matches } from '../../search/match.ts'
 import { searchParam } from '../../search/parameters.ts'
@@ -149,8 +150,14 @@ function ofEncounter(id: string, { site }: Exchange): Keep {
 /** References in what is shown. */
 async function referencesOf(rows: readonly Seen[], base: string): Promise<readonly Ref[]> {
   const texts = new Set<string>()
-  await eachInTurns(rows, takingTurns(), (seen) => { for (const text of textsOf(seen)) texts.add(text) })
-  const own = new Set(rows.map(({ row }) => refText(row)))
+  const own = new Set<string>()
+  const turn = takingTurns()
+  for (const seen of rows) {
+    for (const text of textsOf(seen)) texts.add(text)
+    own.add(nameOf(seen.row))
+    const pause = turn()
+    if (pause !== undefined) await pause
+  }
   const refs = new Map<string, Ref>()
   for (const text of texts) {
     // Most are to rows that are shown, and written as such.
@@ -161,15 +168,11 @@ async function referencesOf(rows: readonly Seen[], base: string): Promise<readon
   return [...refs.values()]
 }
 
-/** What a mask left of a row is its caller's alone and is looked through each time. */
-function textsOf(seen: Seen): readonly string[] {
-  if (seen.masked) return referenceTexts(seen.json())
-  let texts = textsOfRows.get(seen.row)
-  if (texts === undefined) textsOfRows.set(seen.row, (texts = referenceTexts(seen.row.json)))
-  return texts
-}
+const nameOf = memoized((row: Row) => refText(row))
 
-const textsOfRows = new WeakMap<Row, readonly string[]>()
+/** What a mask left of a row is its caller's alone and is looked through each time. */
+const textsOf = (seen: Seen): readonly string[] => (seen.masked ? referenceTexts(seen.json()) : textsOfRow(seen.row))
+const textsOfRow = memoized((row: Row) => referenceTexts(row.json))
 
 const REFERENCE = Buffer.from('"reference":"')
 const QUOTE = 0x22

@@ -29,6 +29,8 @@ export interface MatchContext {
   readonly updated?: number
   /** What may still be compared in this row; absent: as much as there is. */
   readonly work?: Work
+  /** What the parameters that were asked for so far find in this resource, where it is asked for again and again. */
+  readonly found?: Map<SearchParam, readonly TypedValue[]> | undefined
 }
 
 /** Values, and characters of texts, that may still be compared. */

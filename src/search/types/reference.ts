@@ -111,7 +111,8 @@ function referenceMatches(value: ParamValue, typed: TypedValue, context: MatchCo
   if (value.kind !== 'reference') return false
   const text = isObject(typed.value) ? typed.value.reference : typed.value
   if (value.type !== null && typeof text === 'string' && isPlain(text)) {
-    return value.version === null && text.length === value.type.length + 1 + value.id!.length && text === `${value.type}/${value.id}`
+    const { type, id } = value
+    return value.version === null && text.length === type.length + 1 + id!.length && text.startsWith(type) && text[type.length] === '/' && text.endsWith(id!)
   }
   const target = readTarget(typed.value, context.base)
   if (target === null || (value.version !== null && value.version !== target.version)) return false

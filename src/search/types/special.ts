@@ -28,11 +28,17 @@ export function kindOf({ kind, code, expression }: SearchParam): Kind | null {
 }
 
 /** The values of a parameter on a row. `_lastUpdated` is the row's own time where the store gave one, and not what the content says. */
-export function valuesOf(param: SearchParam, resource: Resource, { updated }: MatchContext): readonly TypedValue[] {
+export function valuesOf(param: SearchParam, resource: Resource, { updated, found }: MatchContext): readonly TypedValue[] {
   switch (param.code) {
     case '_lastUpdated': return updated === undefined ? values(param, resource) : [{ type: 'instant', value: new Date(updated).toISOString() }]
     case '_content': return [{ type: resource.resourceType, value: resource }]
     case '_text': return resource.text === undefined ? [] : [{ type: 'Narrative', value: resource.text }]
-    default: return values(param, resource)
+    default: return found === undefined ? values(param, resource) : valuesAmong(found, param, resource)
   }
+}
+
+function valuesAmong(found: NonNullable<MatchContext['found']>, param: SearchParam, resource: Resource): readonly TypedValue[] {
+  let known = found.get(param)
+  if (known === undefined) found.set(param, (known = values(param, resource)))
+  return known
 }

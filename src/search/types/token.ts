@@ -29,7 +29,8 @@ export function tokenMatches(value: ParamValue, typed: TypedValue): boolean {
   }
   if (!isObject(given)) return false
   if (typed.type === 'CodeableConcept' || given.coding !== undefined) {
-    return listOf(given.coding).some((coding) => isObject(coding) && same(value, coding.system, coding.code))
+    for (const coding of listOf(given.coding)) if (isObject(coding) && same(value, coding.system, coding.code)) return true
+    return false
   }
   // R4 gives a contact point no system: its own `system` is a kind of device.
   if (typed.type === 'ContactPoint') return same(value, undefined, given.value)

@@ -7,8 +7,9 @@ import { accessRecord } from '../../../src/audit/record.ts'
 import { loadConfig } from '../../../src/config.ts'
 import type { Caller } from '../../../src/model/caller.ts'
 import { FhirError } from '../../../src/model/errors.ts'
+
 import type { Resource } from '../../../src/model/resource.ts'
-import type { FhirRequest } from '../../../src/model/interaction.ts'
+import { type FhirRequest, wholeBody } from '../../../src/model/interaction.ts'
 import { allTypes, classify } from '../../../src/search/classification.ts'
 import type { SearchParam } from '../../../src/search/query.ts'
 import type { Row } from '../../../src/store/ports.ts'
@@ -94,7 +95,7 @@ export async function ask({ system }: World, caller: Caller, { type, params }: C
     for (let page = 0; next !== null && page < 40; page++) {
       const { status, body } = await system.handle(requestOf('search-type', type, next), caller)
       if (status !== 200) return { status, ids, totals, why: String(body) }
-      const bundle = JSON.parse(typeof body === 'string' ? body : Buffer.from(body!).toString('utf8')) as Bundle
+      const bundle = JSON.parse(wholeBody(body!).toString()) as Bundle
       ids.push(...(bundle.entry ?? []).map(({ resource }) => resource.id))
       totals.push(bundle.total ?? null)
       const link = bundle.link.find(({ relation }) => relation === 'next')
