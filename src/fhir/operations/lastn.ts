@@ -45,12 +45,12 @@ function newestOfEach(rows: readonly Seen[], max: number): readonly Seen[] {
 }
 
 /** When it was observed, then when it was issued or stored; what has no time is oldest. */
-function timesOf({ row, resource }: Seen): readonly [number, number] {
-  const { effectiveDateTime, effectiveInstant, effectivePeriod, effectiveTiming, issued } = resource()
+function timesOf(seen: Seen): readonly [number, number] {
+  const { effectiveDateTime, effectiveInstant, effectivePeriod, effectiveTiming, issued } = seen.resource()
   const period = effectivePeriod as { end?: string; start?: string } | undefined
   const event = (effectiveTiming as { event?: readonly string[] } | undefined)?.event
   const text = effectiveDateTime ?? effectiveInstant ?? period?.start ?? period?.end ?? event?.at(-1)
-  return [startOf(text) ?? -Infinity, startOf(issued) ?? row.updated]
+  return [startOf(text) ?? -Infinity, startOf(issued) ?? seen.row.updated]
 }
 
 const startOf = (text: unknown): number | null => (typeof text === 'string' ? dateRange(text)?.from ?? null : null)
