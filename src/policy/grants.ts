@@ -28,15 +28,26 @@ export interface Grant {
 export type GrantRow = Pick<Row, 'patients' | 'labels'>
 export type MatchesFilter = (filter: Filter) => boolean
 
-/** The grants that allow the row. */
+/** The grants that allow the row. For the same ones it is the same array again, whose mask is known. */
 export function grantsFor(grants: readonly Grant[] | undefined, row: GrantRow, matches: MatchesFilter): readonly Grant[] {
   if (grants === undefined) return NO_GRANTS
-  // Mostly all of them do: then it is the same array again, whose mask is known.
-  for (const grant of grants) if (!allows(grant, row, matches)) return grants.filter((each) => each !== grant && allows(each, row, matches))
-  return grants
+  if (grants.length > BITS_MAX) return grants.filter((grant) => allows(grant, row, matches))
+  let bits = 0
+  for (let i = 0; i < grants.length; i++) if (allows(grants[i]!, row, matches)) bits |= 1 << i
+  return bits === 0 ? NO_GRANTS : bits === 2 ** grants.length - 1 ? grants : subsetOf(grants, bits)
 }
 
 const NO_GRANTS: readonly Grant[] = []
+const BITS_MAX = 30
+const subsets = new WeakMap<readonly Grant[], Map<number, readonly Grant[]>>()
+
+function subsetOf(grants: readonly Grant[], bits: number): readonly Grant[] {
+  let known = subsets.get(grants)
+  if (known === undefined) subsets.set(grants, (known = new Map()))
+  let subset = known.get(bits)
+  if (subset === undefined) known.set(bits, (subset = grants.filter((_, i) => (bits & 1 << i) !== 0)))
+  return subset
+}
 
 /** Whether any grant allows the row. Of no grants: false. */
 export function allowedBy(grants: readonly Grant[] | undefined, row: GrantRow, matches: MatchesFilter): boolean {
