@@ -87,6 +87,15 @@ describe.skipIf(dir === null)('rules that ask which elements there are', () => {
     expect(compileRule(expression)!(value)).toBe(kept)
   })
 
+  it('tell how long the text of a date is as FHIRPath does', () => {
+    const expression = '($this as dateTime).toString().length() >= 8'
+    expect(structures.some(({ snapshot }) => snapshot?.element.some(({ constraint = [] }) => constraint.some((each) => each.expression === expression)))).toBe(true)
+    for (const value of ['2012', '2012-09', '2012-09-17', '2012-09-17T09:30:00Z', '2012-09-17T09:30:00.1234+02:00']) {
+      expect([value, compileRule(expression, 'Observation.effectiveDateTime')!(value)]).toEqual([value, byFhirPath('Observation.effectiveDateTime', expression, value, { resourceType: 'Observation' })])
+    }
+    expect(compileRule(expression, 'Observation.effectivePeriod')).toBeNull()
+  })
+
   it.each([
     '', 'a', 'a.exists', 'a.exists() b.exists()', 'a.exists() and', '(a.exists()', 'a.exists())', 'a.exists(b = 1)', 'a.count() = 1', 'a.exists() xor b.exists()', "a.exists() or b = 'x'",
     '%resource.a.exists()', '$this.a.exists()', 'Observation.a.exists()', 'a.extension.exists()', 'a.where(b).exists()', 'not()', 'valueQuantity.exists()'

@@ -35,7 +35,7 @@ function testOf(constraint: Constraint, path: string): Test | null {
 function compile(expression: string | undefined, path: string): Test | null {
   // What a reference leads to is not looked at when one resource is validated.
   if (expression === undefined || /\bresolve\(\)/.test(expression)) return null
-  const rule = compileRule(expression)
+  const rule = compileRule(expression, path)
   if (rule !== null) return (value) => [rule(value)]
   try {
     const evaluate = fhirpath.compile(path.includes('.') ? { base: path, expression } : expression, r4, { traceFn: () => undefined })

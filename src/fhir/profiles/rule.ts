@@ -1,6 +1,6 @@
 /**
  * Rules that only ask which elements there are, such as `(component.empty() and hasMember.empty()) implies (dataAbsentReason.exists() or
- * value.exists())`: most rules of profiles are such, and FHIRPath takes a hundred times as long for them.
+ * value.exists())`, or how long the text of a date is: most rules of profiles are such, and FHIRPath takes a hundred times as long for them.
  */
 import { structureNames } from '../validate/definitions.ts'
 import { isObject } from '../validate/walk.ts'
@@ -8,13 +8,17 @@ import { itemsOf } from './values.ts'
 
 export type Rule = (value: unknown) => boolean
 
-/** Null: the expression says more than that. */
-export function compileRule(expression: string): Rule | null {
+/** `path`: where the value stands, of a choice by its JSON key. Null: the expression says more than that. */
+export function compileRule(expression: string, path = ''): Rule | null {
+  const [, type, least] = TEXT_LENGTH.exec(expression) ?? []
+  if (type !== undefined) return path.endsWith(type.charAt(0).toUpperCase() + type.slice(1)) ? (value) => String(value).length >= Number(least) : null
   const parser = new Parser(expression)
   const rule = parser.implication()
   return parser.isAtEnd() ? rule : null
 }
 
+/** How precise a choice's date is, which every vital sign is asked. */
+const TEXT_LENGTH = /^\(\$this as (dateTime)\)\.toString\(\)\.length\(\) >= (\d+)$/
 const TOKEN = /\s*(?:(\()|(\))|(\.not\(\))|((?:[a-z]\w*\.)+)(exists|empty)\(\)|(and|or|implies)\b)/y
 /** Of a primitive its id and its extensions lie beside it; a choice is named without its type. */
 const ELSEWHERE = /^(?:id|extension|url|value[A-Z]\w*)$/
