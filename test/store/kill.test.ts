@@ -9,7 +9,7 @@ import { killRuns } from './kill-run.ts'
 const KILLS = Number(process.env.TEST_KILLS ?? 6)
 const ASKED = process.env.TEST_KILLS !== undefined
 /** A round and its share of the checks at the end, on the slower store. */
-const ROUND_MS = 30_000
+const ROUND_MS = 60_000
 
 describe('a server that is killed under load', () => {
   test('loses no acknowledged write, leaves no half transaction, disclosed nothing without a record, and its ledger verifies', { timeout: KILLS * ROUND_MS }, async () => {

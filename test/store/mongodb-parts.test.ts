@@ -122,7 +122,7 @@ describe.skipIf(server.missing !== null)(`mongodb: commands${skipped}`, () => {
     expect([commits.length, commits.filter((event) => !isDurable(event))]).toEqual([3, []])
   })
 
-  test('an insert takes 1,000 documents at most, a statement of a search 200 terms, and a client 32 connections', { timeout: 180_000 }, async () => {
+  test('an insert takes 1,000 documents at most, a statement of a search 200 terms, and a client 32 connections', async () => {
     const on = await base({ url: option(server.url, 'monitorCommands=true'), splitTerms: undefined as never })
     expect([on.splitTerms, on.client.options.maxPoolSize, on.client.options.serverSelectionTimeoutMS]).toEqual([200, 32, 5_000])
     const seen: CommandStartedEvent[] = []
