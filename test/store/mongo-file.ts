@@ -1,6 +1,6 @@
 /**
- * Before each test file of the MongoDB project: where no server is shared, a stand-in of its own, for one grows slower with all that it was ever
- * given. Where there is none either, every test says so and none passes by having run on SQLite.
+ * Before each test file of the MongoDB project: where no server is shared, a stand-in of its own: one works on one core, and a long command of
+ * one file would keep the servers of another waiting. Where there is none either, every test says so and none passes by having run on SQLite.
  */
 import { afterAll, beforeEach } from 'vitest'
 import { standIn } from './mongo-place.ts'

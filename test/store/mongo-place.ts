@@ -68,7 +68,7 @@ const STARTS_MAX = 5
 
 export const mongoServer = async (): Promise<MongoServer> => (await sharedServer()) ?? (await standIn())
 
-/** One that does not grow slower, or null. */
+/** One that test files can share, or null. */
 export async function sharedServer(): Promise<MongoServer | null> {
   const given = process.env.MONGODB_URI
   if (given !== undefined && given !== '') return { missing: null, real: await isReal(given), url: given, stop: null, start: null, kill: null, end: async () => {} }

@@ -116,11 +116,12 @@ export interface View { readonly rows: ReadonlyMap<string, readonly Found[]>; re
 export async function viewOf(world: World, caller: Caller): Promise<View> {
   const rows = new Map<string, readonly Found[]>()
   const searchable = new Set<string>()
-  await Promise.all([...world.rows].map(async ([type, all]) => {
+  // A type after the other: requests wait for one of the store's connections for a few seconds only.
+  for (const [type, all] of world.rows) {
     if ((await status(world, requestOf('search-type', type, [['_count', '1']]), caller)) === 200) searchable.add(type)
     const read = await Promise.all(all.map((row) => status(world, requestOf('read', type, [], row.resource.id!), caller)))
     rows.set(type, all.filter((_, at) => read[at] === 200))
-  }))
+  }
   return { rows, searchable }
 }
 
