@@ -320,6 +320,19 @@ describe.skipIf(server.missing !== null || server.stop === null)(`mongodb: lost 
   })
 })
 
+describe.skipIf(server.missing !== null || server.stop === null)(`mongodb: connections that break before a commit (only where failures can be planted)${skipped}`, () => {
+  const N = 8
+
+  test.each(['update', 'insert'])('of %s in several transactions at once: each is run again and done', async (command) => {
+    const on = await base()
+    await commit(on, { puts: Array.from({ length: N }, (_, i) => put(`r${i}`)) })
+    await on.client.db('admin').command({ configureFailPoint: 'failCommand', mode: { times: N }, data: { failCommands: [command], closeConnection: true } })
+    const done = await Promise.allSettled(Array.from({ length: N }, (_, i) => commit(on, { puts: [put(`r${i}`, { expect: 1 })] })))
+    expect(done).toEqual(Array(N).fill({ status: 'fulfilled', value: { kind: 'done' } }))
+    expect(await on.in.record.countDocuments({ version: 2 })).toBe(N)
+  })
+})
+
 describe.skipIf(server.missing !== null)(`mongodb: size and place${skipped}`, () => {
   test('a record of 12 MiB is kept with its versions, a larger one is StoreTooCostly', async () => {
     const store = await openMongoStore({ url: server.url, database: newDatabase(), now: Date.now })
