@@ -1,11 +1,11 @@
 import { defineConfig } from 'vitest/config'
 
-const shared = { pool: 'forks' as const, testTimeout: 60_000, hookTimeout: 300_000 }
+const shared = { pool: 'forks' as const, testTimeout: 180_000, hookTimeout: 300_000 }
 
-/** The tests of a whole server, on a MongoDB that all files of a run share; each server has a database of its own. */
-export const onMongo = (include: readonly string[]) => ({
+/** The tests of a whole server, on MongoDB; each server has a database of its own. */
+export const onMongo = (include: readonly string[], exclude: readonly string[] = []) => ({
   test: {
-    ...shared, name: 'mongodb', include: [...include], env: { TEST_STORE: 'mongodb' }, globalSetup: ['test/store/mongo-shared.ts'], setupFiles: ['test/store/mongo-skips.ts'],
+    ...shared, name: 'mongodb', include: [...include], exclude: [...exclude, '**/node_modules/**'], env: { TEST_STORE: 'mongodb' }, globalSetup: ['test/store/mongo-shared.ts'], setupFiles: ['test/store/mongo-file.ts'],
     testTimeout: 600_000, hookTimeout: 600_000
   }
 })
@@ -14,7 +14,7 @@ export const onMongo = (include: readonly string[]) => ({
 const FIXED = ['chain', 'conditional', 'create', 'delete', 'everything', 'history', 'include', 'read', 'search', 'sort', 'update'].map((name) => `test/fhir/${name}.test.ts`)
 
 /** They start databases or many processes of their own, for a minute each: `npm run test:mongodb` runs them. */
-export const LONG = ['test/store/reindex-processes.test.ts', 'test/store/at-rest-mongodb.test.ts', 'test/store/equal-stores.test.ts', 'test/store/kill-database.test.ts', 'test/fhir/workers-mongodb.test.ts']
+export const LONG = ['test/store/reindex-processes.test.ts', 'test/store/at-rest-mongodb.test.ts', 'test/store/equal-stores.test.ts', 'test/store/kill-database.test.ts']
 
 export const onFiles = (include: readonly string[], exclude: readonly string[] = []) =>
   ({ test: { ...shared, name: 'sqlite', include: [...include], exclude: [...exclude, '**/node_modules/**'] } })

@@ -5,15 +5,16 @@
 import { randomBytes } from 'node:crypto'
 import { Binary, BSON, MongoClient } from 'mongodb'
 
-const mongo = process.env.TEST_STORE === 'mongodb' ? process.env.TEST_MONGODB_URL : undefined
-
-/** What only files of the embedded store can show is tested there only. */
 const { serialize } = BSON
 
-export const isOnMongo = mongo !== undefined
+/** What only files of the embedded store can show is tested there only. */
+export const isOnMongo = process.env.TEST_STORE === 'mongodb'
 
 /** STORE_URL of an empty store, as an entry of the environment; nothing for SQLite, which lies in DATA_DIR. */
-export const newStore = (): Readonly<Record<string, string>> => (mongo === undefined ? {} : { STORE_URL: withDatabase(mongo, `wardkeep_${randomBytes(6).toString('hex')}`) })
+export function newStore(): Readonly<Record<string, string>> {
+  const url = isOnMongo ? process.env.TEST_MONGODB_URL : undefined
+  return url === undefined ? {} : { STORE_URL: withDatabase(url, `wardkeep_${randomBytes(6).toString('hex')}`) }
+}
 
 export const withDatabase = (url: string, database: string): string => url.replace(/^(mongodb(?:\+srv)?:\/\/[^/?]+)\/?[^?]*/, `$1/${database}`)
 

@@ -5,10 +5,11 @@
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { randomFrom } from '../search/samples.ts'
+import { isOnMongo } from '../stores.ts'
 import { makeCase } from './property/queries.ts'
 import { ask, expected, isOrdered, isRefused, openWorld, PATIENT_CALLER, SEARCHED, SYSTEM_CALLER, type View, viewOf, type World } from './property/world.ts'
 
-const CASES = Number(process.env.PROPERTY_CASES ?? 5000)
+const CASES = Number(process.env.PROPERTY_CASES ?? (isOnMongo ? 1000 : 5000))
 const SEED = Number(process.env.PROPERTY_SEED ?? 20261123)
 /** Seed of the first search; the others follow it. */
 const FIRST = Number(process.env.PROPERTY_FIRST ?? SEED)
@@ -20,7 +21,7 @@ const views = new Map<typeof SYSTEM_CALLER, View>()
 beforeAll(async () => {
   world = await openWorld(randomFrom(SEED))
   for (const caller of [SYSTEM_CALLER, PATIENT_CALLER]) views.set(caller, await viewOf(world, caller))
-}, 120_000)
+})
 afterAll(() => world.close())
 
 const seen = { found: 0, some: 0, refused: 0, types: new Set<string>() }

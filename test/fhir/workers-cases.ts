@@ -4,7 +4,7 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { request } from 'node:http'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { slotOf } from '../../src/audit/slot.ts'
 import { beside, type Child, mint, newPlace, pause, type Place, startChild, wardkeep } from '../child.ts'
 import { idsOf, type Json } from '../harness.ts'
@@ -59,10 +59,8 @@ export async function heldBy<T>(pid: number, pids: readonly number[], work: () =
   }
 }
 
-/** `env`: the store; `writers`: clients that update at once; `killMs`: for how long they write when one process is killed. */
-export function workersOwe(options: { readonly env: Readonly<Record<string, string>>; readonly writers: number; readonly updates: number; readonly killMs: number }): void {
-  // Commands are processes of their own, and the stand-in for MongoDB is slow.
-  vi.setConfig({ testTimeout: 180_000 })
+/** `writers`: clients that update at once; `killMs`: for how long they write when one process is killed. */
+export function workersOwe(options: { readonly writers: number; readonly updates: number; readonly killMs: number }): void {
   let place: Place
   let server: Child
   let token: string
@@ -82,14 +80,14 @@ export function workersOwe(options: { readonly env: Readonly<Record<string, stri
   }
 
   beforeAll(async () => {
-    place = await newPlace({ ...options.env, WORKERS: String(WORKERS) })
+    place = await newPlace({ WORKERS: String(WORKERS) })
     const file = readFileSync(join(import.meta.dirname, '..', '..', 'policy', 'default.json'), 'utf8')
     writeFileSync(policies(), file)
     place = { ...place, env: { ...place.env, POLICY_FILE: policies() } }
     server = await startChild(place)
     while ((await children(server.process.pid!)).length < WORKERS) await pause(50)
     ;[token] = (await mint(place, { scope: 'system/*.cruds' })) as [string]
-  }, 180_000)
+  })
   afterAll(async () => {
     await server?.kill()
     if (place !== undefined) rmSync(place.dir, { recursive: true, force: true })

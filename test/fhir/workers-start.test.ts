@@ -1,9 +1,7 @@
 import { rmSync } from 'node:fs'
-import { describe, expect, test, vi } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { newPlace, pause, startChild } from '../child.ts'
 import { ask, children, heldBy } from './workers-cases.ts'
-
-vi.setConfig({ testTimeout: 180_000 })
 
 describe('the start of several processes', () => {
   test('that cannot be is one line and exit code 78', async () => {

@@ -1,6 +1,10 @@
 import { describe } from 'vitest'
+import { isOnMongo } from '../stores.ts'
 import { workersOwe } from './workers-cases.ts'
 
-describe('three processes on the embedded store', () => {
-  workersOwe({ env: {}, writers: 64, updates: 40, killMs: 1500 })
+/** Clients that update one resource at once. */
+const WRITERS = Number(process.env.TEST_WRITERS ?? 64)
+
+describe('three processes on one store', () => {
+  workersOwe({ writers: WRITERS, updates: isOnMongo ? 12 : 40, killMs: isOnMongo ? 3000 : 1500 })
 })

@@ -3,18 +3,23 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { freePort } from '../free-port.ts'
+import { dropStore, newStore } from '../stores.ts'
 
 export const ROOT = join(import.meta.dirname, '..', '..')
 
 export interface Place { readonly dir: string; readonly env: NodeJS.ProcessEnv; readonly base: string; remove(): Promise<void> }
 
-/** A data folder and a free port of the test's own. */
+/** A data folder, a store and a free port of the test's own. */
 export async function place(): Promise<Place> {
   const dir = await mkdtemp(join(tmpdir(), 'wardkeep-'))
   const port = await freePort()
+  const store = newStore()
   return {
-    dir, base: `http://127.0.0.1:${port}`, env: { PATH: process.env.PATH, PORT: String(port), DATA_DIR: dir },
-    remove: () => rm(dir, { recursive: true, force: true })
+    dir, base: `http://127.0.0.1:${port}`, env: { PATH: process.env.PATH, PORT: String(port), DATA_DIR: dir, ...store },
+    async remove() {
+      await dropStore(store)
+      await rm(dir, { recursive: true, force: true })
+    }
   }
 }
 

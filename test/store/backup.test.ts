@@ -3,14 +3,11 @@ import { createHash } from 'node:crypto'
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { userInfo } from 'node:os'
 import { join, sep } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { backupStore, restoreStore } from '../../src/backup.ts'
 import { loadConfig } from '../../src/config.ts'
 import { askAt, beside, type Child, mint, newPlace, type Place, startChild, wardkeep } from '../child.ts'
 import type { Json } from '../harness.ts'
-
-// Commands are processes of their own, and the stand-in for MongoDB is slow.
-vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 })
 
 let place: Place
 let server: Child

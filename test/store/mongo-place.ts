@@ -66,10 +66,13 @@ const START_MS = 60_000
 /** After a kill its port may not be free at once. */
 const STARTS_MAX = 5
 
-export async function mongoServer(): Promise<MongoServer> {
+export const mongoServer = async (): Promise<MongoServer> => (await sharedServer()) ?? (await standIn())
+
+/** One that test files can share, or null. */
+export async function sharedServer(): Promise<MongoServer | null> {
   const given = process.env.MONGODB_URI
   if (given !== undefined && given !== '') return { missing: null, real: await isReal(given), url: given, stop: null, start: null, kill: null, end: async () => {} }
-  return (await inContainer()) ?? (await standIn())
+  return inContainer()
 }
 
 const none = (missing: string): MongoServer => ({ missing, real: false, url: '', stop: null, start: null, kill: null, end: async () => {} })
@@ -142,7 +145,7 @@ export async function standIn(more: readonly string[] = ['--enable-test-commands
     await stop()
     return none('the stand-in for MongoDB did not start')
   }
-  return { missing: null, real: false, url, stop: () => stop(), start, kill: () => stop('kill'), end: async () => { await stop(); rmSync(dir, { recursive: true, force: true }) } }
+  return { missing: null, real: false, url, stop: () => stop(), start, kill: () => stop('kill'), end: async () => { await stop('kill'); rmSync(dir, { recursive: true, force: true }) } }
 }
 
 export const freshDatabase = (): string => `wardkeep_${randomBytes(6).toString('hex')}`

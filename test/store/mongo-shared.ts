@@ -1,9 +1,9 @@
-/** Before all test files of the MongoDB project: one server for the run, told to them by TEST_MONGODB_URL, or why there is none. */
-import { mongoServer } from './mongo-place.ts'
+/** Before all test files of the MongoDB project: a server that they share is told to them by TEST_MONGODB_URL. */
+import { sharedServer } from './mongo-place.ts'
 
-export async function setup(): Promise<() => Promise<void>> {
-  const server = await mongoServer()
-  if (server.missing === null) process.env.TEST_MONGODB_URL = server.url
-  else process.env.TEST_MONGODB_MISSING = server.missing
+export async function setup(): Promise<(() => Promise<void>) | undefined> {
+  const server = await sharedServer()
+  if (server === null) return undefined
+  process.env.TEST_MONGODB_URL = server.url
   return () => server.end()
 }

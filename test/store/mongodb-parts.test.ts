@@ -122,7 +122,7 @@ describe.skipIf(server.missing !== null)(`mongodb: commands${skipped}`, () => {
     expect([commits.length, commits.filter((event) => !isDurable(event))]).toEqual([3, []])
   })
 
-  test('an insert takes 1,000 documents at most, a statement of a search 200 terms, and a client 32 connections', { timeout: 180_000 }, async () => {
+  test('an insert takes 1,000 documents at most, a statement of a search 200 terms, and a client 32 connections', async () => {
     const on = await base({ url: option(server.url, 'monitorCommands=true'), splitTerms: undefined as never })
     expect([on.splitTerms, on.client.options.maxPoolSize, on.client.options.serverSelectionTimeoutMS]).toEqual([200, 32, 5_000])
     const seen: CommandStartedEvent[] = []
@@ -317,6 +317,19 @@ describe.skipIf(server.missing !== null || server.stop === null)(`mongodb: lost 
     await expect(commit(on, { puts: [put('b')] })).rejects.toBeInstanceOf(StoreUnavailable)
     expect(await on.in.record.countDocuments()).toBe(1)
     expect(await on.in.directory.countDocuments()).toBe(1)
+  })
+})
+
+describe.skipIf(server.missing !== null || server.stop === null)(`mongodb: connections that break before a commit (only where failures can be planted)${skipped}`, () => {
+  const N = 8
+
+  test.each(['update', 'insert'])('of %s in several transactions at once: each is run again and done', async (command) => {
+    const on = await base()
+    await commit(on, { puts: Array.from({ length: N }, (_, i) => put(`r${i}`)) })
+    await on.client.db('admin').command({ configureFailPoint: 'failCommand', mode: { times: N }, data: { failCommands: [command], closeConnection: true } })
+    const done = await Promise.allSettled(Array.from({ length: N }, (_, i) => commit(on, { puts: [put(`r${i}`, { expect: 1 })] })))
+    expect(done).toEqual(Array(N).fill({ status: 'fulfilled', value: { kind: 'done' } }))
+    expect(await on.in.record.countDocuments({ version: 2 })).toBe(N)
   })
 })
 

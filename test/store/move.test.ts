@@ -5,7 +5,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:f
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Source, sourceOf } from '../../seed/bundles.ts'
 import { generate } from '../../seed/generate.ts'
 import { load } from '../../seed/load.ts'
@@ -19,9 +19,6 @@ import { dataDir } from '../data.ts'
 import { startHarness, SYSTEM, type Json } from '../harness.ts'
 import { freshDatabase, mongoServer } from './mongo-place.ts'
 import { withClient } from '../stores.ts'
-
-// Commands are processes of their own, and the stand-in for MongoDB is slow.
-vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 })
 
 const server = await mongoServer()
 afterAll(() => server.end())

@@ -15,6 +15,7 @@ import type { SearchParam } from '../../../src/search/query.ts'
 import type { Row } from '../../../src/store/ports.ts'
 import { stagedStore } from '../../../src/store/staged-store.ts'
 import { openSystem, type System } from '../../../src/system.ts'
+import { dropStore, newStore } from '../../stores.ts'
 import { BASE, makeResource, type Random, ROWS } from './generate.ts'
 import type { Case, Condition } from './queries.ts'
 import { around } from './hierarchies.ts'
@@ -55,13 +56,15 @@ export async function openWorld(random: Random): Promise<World> {
 /** A system without HTTP on a clock of its own. */
 export async function openStore(settings: Readonly<Record<string, string>> = {}): Promise<{ readonly system: System; readonly at: (ms: number) => void; close(): Promise<void> }> {
   const dir = mkdtempSync(join(tmpdir(), 'wardkeep-property-'))
+  const own = settings.STORE_URL === undefined ? newStore() : {}
   let now = clock
-  const config = loadConfig({ DATA_DIR: dir, BASE_URL: 'http://127.0.0.1', LOG_LEVEL: 'silent', ...settings })
+  const config = loadConfig({ DATA_DIR: dir, BASE_URL: 'http://127.0.0.1', LOG_LEVEL: 'silent', ...own, ...settings })
   const system = await openSystem({ config, slot: 'server', now: () => now })
   return {
     system, at: (ms) => { now = ms },
     async close() {
       await system.close()
+      await dropStore(own)
       rmSync(dir, { recursive: true, force: true })
     }
   }
@@ -114,11 +117,12 @@ export interface View { readonly rows: ReadonlyMap<string, readonly Found[]>; re
 export async function viewOf(world: World, caller: Caller): Promise<View> {
   const rows = new Map<string, readonly Found[]>()
   const searchable = new Set<string>()
-  await Promise.all([...world.rows].map(async ([type, all]) => {
+  // A type after the other: requests wait for one of the store's connections for a few seconds only.
+  for (const [type, all] of world.rows) {
     if ((await status(world, requestOf('search-type', type, [['_count', '1']]), caller)) === 200) searchable.add(type)
     const read = await Promise.all(all.map((row) => status(world, requestOf('read', type, [], row.resource.id!), caller)))
     rows.set(type, all.filter((_, at) => read[at] === 200))
-  }))
+  }
   return { rows, searchable }
 }
 

@@ -1,4 +1,4 @@
-import { MongoBulkWriteError, MongoError, MongoServerError, MongoServerSelectionError } from 'mongodb'
+import { MongoBulkWriteError, MongoError, MongoNetworkError, MongoServerError, MongoServerSelectionError } from 'mongodb'
 import { StoreBroken, StoreTooCostly, StoreUnavailable, StoreUnknown } from '../../ports.ts'
 
 /** Errors that may leave the adapter. Texts are fixed: a driver's text could name a host, a user or a value. */
@@ -25,8 +25,15 @@ export const codeOf = (error: unknown): number | null => error instanceof MongoE
 
 /** The transaction left nothing behind and may be run again. A key that was free a moment ago is one that another commit took. */
 export function isTransient(error: unknown): boolean {
-  return error instanceof MongoError && (error.hasErrorLabel('TransientTransactionError') || codeOf(error) === DUPLICATE_KEY)
+  return error instanceof MongoError && (error.hasErrorLabel('TransientTransactionError') || codeOf(error) === DUPLICATE_KEY || isBroken(error))
 }
+
+/**
+ * A connection broke before the commit was sent. Of several that break with a server the driver labels the first only, and what it throws for a
+ * bulk write is of another class, without a code and without a write that failed.
+ */
+const isBroken = (error: MongoError): boolean =>
+  error instanceof MongoNetworkError || (error instanceof MongoBulkWriteError && codeOf(error) === null && [error.writeErrors].flat().length === 0)
 
 /** The commit may or may not have been done: it is asked for again, which the database answers from what it knows. */
 export function isUnknownCommit(error: unknown): boolean {
