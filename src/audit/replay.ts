@@ -1,6 +1,7 @@
 /** Reads logs from their first entry on: bytes, links, gaps, cut ends, times, and what logs say of each other. */
 import { KeysUnavailable } from '../crypto/errors.ts'
 import type { Bytes } from '../model/resource.ts'
+import { BOUNDS } from '../store/bounds.ts'
 import { type LedgerEntry, type LedgerStore, type OutboxEntry, type RecordStore, StoreUnavailable } from '../store/ports.ts'
 import type { Chain } from './chain.ts'
 import { EntryKeyGone, type EntryOpener, logOfEntry } from './entry.ts'
@@ -35,7 +36,6 @@ export interface Replay {
 }
 
 const BATCH = 500
-const WAITING_MAX = 1000
 
 /** Where the replay of a log stands. */
 interface At { seq: number; link: Bytes; stamp: number }
@@ -79,9 +79,9 @@ export function replayer(options: ReplayOptions): Replay {
     }
   }
   const waiting = async (): Promise<boolean> => {
-    const written = await records.outbox(WAITING_MAX)
+    const written = await records.outbox(BOUNDS.outbox)
     await lookAt(written, 'An entry waiting in the record store')
-    return written.length < WAITING_MAX
+    return written.length < BOUNDS.outbox
   }
   const logs = async (): Promise<void> => {
     for (const log of await store.logs()) await replayLog(options, reached, log, replayEntry)

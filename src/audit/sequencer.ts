@@ -5,6 +5,7 @@
 import type { Bytes } from '../model/resource.ts'
 import { eachInTurns, takingTurns } from '../model/turns.ts'
 import type { KeyRing } from '../crypto/keys.ts'
+import { BOUNDS } from '../store/bounds.ts'
 import type { LedgerStore, OutboxEntry, RecordStore, Term } from '../store/ports.ts'
 import type { Chain } from './chain.ts'
 import { entryOpener, logOfEntry } from './entry.ts'
@@ -82,16 +83,18 @@ export function sequencer(options: SequencerOptions): Sequencer {
       const others = new Map<string, Bytes>()
       await begin(known, slotOf(log) ?? '')
       if (first !== null) await end.add(ready({ entry: first, terms: undefined }))
-      for (;;) {
-        const outbox = await records.outbox(BATCH).catch((error: unknown): readonly OutboxEntry[] => {
+      for (let wanted = BATCH; ;) {
+        const outbox = await records.outbox(wanted).catch((error: unknown): readonly OutboxEntry[] => {
           failed(error)
           return []
         })
         const writes = outbox.filter((entry) => isOf(log, entry, others))
         await end.addNew(writes, ({ id }) => own.take(id))
         if (writes.length > 0) await records.outboxDone(writes.map((entry) => entry.id))
-        // A page full of other slots' entries hides ours behind it until they are done with them, or their log is adopted.
-        if (writes.length < BATCH) break
+        if (outbox.length < wanted) break
+        // A page full of other slots' entries hides ours behind it: theirs stay until they are done with them, or their log is adopted.
+        if (writes.length === 0 && wanted === BOUNDS.outbox) break
+        if (writes.length === 0) wanted = Math.min(BOUNDS.outbox, wanted * 4)
       }
       const head = await end.head()
       if (head.seq !== known.marked) await mark(known, slotOf(log) ?? '', head).catch(failed)

@@ -49,7 +49,7 @@ export async function verifyLedger(options: VerifyOptions): Promise<Verified> {
     await claimMarks(options, replay, findings)
     await replay.checkClaims()
     if (await replay.waiting()) compared = await checkRecords({ records, writes, versions, findings, openFault, catchUp: replay.catchUp })
-    else findings.incomplete('More than 1,000 entries wait to be numbered: records were not compared; start the server, then verify again')
+    else findings.incomplete('More than 10,000 entries wait to be numbered: records were not compared; start the server, then verify again')
   } catch (error) {
     if (!(error instanceof StoreUnavailable || error instanceof KeysUnavailable)) throw error
     findings.incomplete('A store or the keys could not be read')

@@ -14,7 +14,9 @@ export const BOUNDS = {
   /** A transaction of ENTRIES_LARGE_MAX entries, and the records that follow from it. */
   commitPuts: 21_000,
   commitBytes: 192 * 2 ** 20,
-  getKeys: 1_000
+  getKeys: 1_000,
+  /** Entries of dead processes wait as long as their slots are held. */
+  outbox: 10_000
 } as const
 
 /** Records that the sealed store asks for at once: the embedded database gives them in one turn of the thread, whatever their size. */
@@ -40,9 +42,9 @@ export function checkAsk(ask: PageAsk): void {
   if (!(ask.examine >= 1)) throw new TypeError('A page needs room to examine')
 }
 
-export function checkLimit(limit: number): void {
+export function checkLimit(limit: number, max: number = BOUNDS.limit): void {
   if (!Number.isInteger(limit) || limit < 1) throw new TypeError('A limit is a positive integer')
-  atMost(limit, BOUNDS.limit, 'records of a page')
+  atMost(limit, max, 'records of a page')
 }
 
 export function checkKey(key: Key): void {

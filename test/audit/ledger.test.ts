@@ -76,6 +76,19 @@ describe('append and sequence', () => {
     expect(await verifyLedger(bench)).toMatchObject({ ok: true, exitCode: 0, entries: 301, waiting: 0 })
   })
 
+  it('numbers its own entries behind thousands that wait for the slot of a process that died, and verify compares the records all the same', async () => {
+    const dead = await bench.ledger({ slot: 'server-2' })
+    await commit(bench.records, { outbox: await Promise.all(Array.from({ length: 2_500 }, (_, i) => dead.seal(read(`dead-${i}`)))) })
+    const ledger = await bench.ledger()
+    await commit(bench.records, { outbox: [await ledger.seal(read('own'))] })
+    await ledger.sequence()
+    expect(await requestIds()).toEqual(['own'])
+    expect(await bench.records.outbox(10_000)).toHaveLength(2_500)
+    expect(await verifyLedger(bench)).toMatchObject({ ok: true, exitCode: 0, waiting: 2_500 })
+    await dead.close()
+    await ledger.close()
+  })
+
   it('drops what a crash left in the outbox after it was numbered', async () => {
     const ledger = await bench.ledger()
     const { put: one, written } = put('Observation', 'o-2', 1, ['42'], bench)

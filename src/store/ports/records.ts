@@ -124,7 +124,7 @@ export interface RecordStore {
   document(name: Key): Promise<{ readonly version: number; readonly sealed: Bytes } | undefined>
   /** Read and remove, exactly once (authorization codes, jti). */
   take(name: Key): Promise<Bytes | undefined>
-  /** Outbox entries in commit order, for the sequencer. */
+  /** Outbox entries in commit order, for the sequencer; `limit` ≤ 10,000. */
   outbox(limit: number): Promise<readonly OutboxEntry[]>
   outboxDone(ids: readonly Bytes[]): Promise<void>
   health(): Promise<void>

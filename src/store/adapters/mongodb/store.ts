@@ -61,7 +61,7 @@ function reads(base: Database, open: Open): Pick<RecordStore, 'get' | 'find' | '
     }),
     document: (name) => open(() => readDocument(base, name)),
     outbox: (limit) => open(async () => {
-      checkLimit(limit)
+      checkLimit(limit, BOUNDS.outbox)
       const found = await base.in.outbox.find({}, { sort: { n: 1, _id: 1 }, limit, batchSize: limit, hint: 'in_order', maxTimeMS: COMMAND_MS }).toArray()
       return found.map(({ _id, sealed }) => ({ id: bytesOf(_id), sealed: bytesOf(sealed) }))
     })

@@ -61,7 +61,7 @@ function reads(reader: RecordReader, options: SqliteOptions): Pick<RecordStore, 
     },
     document: async (name) => reader.readOne(() => reader.document(name, options.now())),
     async outbox(limit) {
-      checkLimit(limit)
+      checkLimit(limit, BOUNDS.outbox)
       return reader.readOne(() => reader.outbox(limit))
     }
   }
