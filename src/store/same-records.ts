@@ -3,7 +3,7 @@ import { byteText } from '../crypto/bytes.ts'
 import type { Stored } from './ports.ts'
 
 /** Memory for records that a store gives again, with what is opened of them. */
-export const KEPT_BYTES_MAX = 128 * 2 ** 20
+export const KEPT_BYTES_MAX = 64 * 2 ** 20
 /** Larger records would drive out many others. */
 export const KEPT_RECORD_BYTES_MAX = 256 * 1024
 /** What a record takes with its opened bytes and their parsed content, in sizes of its sealed bytes. */
