@@ -27,7 +27,10 @@ export async function inTurns(contenders: readonly Contender[], options: RoundsO
   for (let round = 0; round < options.rounds; round++) {
     for (const contender of contenders) rounds.get(contender)!.push(await oneRound(contender, options))
   }
-  return Promise.all(contenders.map(async (contender) => figures(contender.server, rounds.get(contender)!)))
+  // One after the other: two contenders may ask the same server.
+  const all: Figures[] = []
+  for (const contender of contenders) all.push(await figures(contender.server, rounds.get(contender)!))
+  return all
 }
 
 async function oneRound({ server, next }: Contender, { connections, ms, settleMs }: RoundsOptions): Promise<Round> {
