@@ -1,8 +1,7 @@
 /** Reads logs from their first entry on: bytes, links, gaps, cut ends, times, and what logs say of each other. */
 import { KeysUnavailable } from '../crypto/errors.ts'
 import type { Bytes } from '../model/resource.ts'
-import { BOUNDS } from '../store/bounds.ts'
-import { type LedgerEntry, type LedgerStore, type OutboxEntry, type RecordStore, StoreUnavailable } from '../store/ports.ts'
+import { type LedgerEntry, type LedgerStore, OUTBOX_MAX, type OutboxEntry, type RecordStore, StoreUnavailable } from '../store/ports.ts'
 import type { Chain } from './chain.ts'
 import { EntryKeyGone, type EntryOpener, logOfEntry } from './entry.ts'
 import type { Findings } from './findings.ts'
@@ -79,9 +78,9 @@ export function replayer(options: ReplayOptions): Replay {
     }
   }
   const waiting = async (): Promise<boolean> => {
-    const written = await records.outbox(BOUNDS.outbox)
+    const written = await records.outbox(OUTBOX_MAX)
     await lookAt(written, 'An entry waiting in the record store')
-    return written.length < BOUNDS.outbox
+    return written.length < OUTBOX_MAX
   }
   const logs = async (): Promise<void> => {
     for (const log of await store.logs()) await replayLog(options, reached, log, replayEntry)

@@ -5,8 +5,7 @@
 import type { Bytes } from '../model/resource.ts'
 import { eachInTurns, takingTurns } from '../model/turns.ts'
 import type { KeyRing } from '../crypto/keys.ts'
-import { BOUNDS } from '../store/bounds.ts'
-import type { LedgerStore, OutboxEntry, RecordStore, Term } from '../store/ports.ts'
+import { type LedgerStore, OUTBOX_MAX, type OutboxEntry, type RecordStore, type Term } from '../store/ports.ts'
 import type { Chain } from './chain.ts'
 import { entryOpener, logOfEntry } from './entry.ts'
 import { markedHead, markHead, markHolds } from './head-mark.ts'
@@ -93,8 +92,8 @@ export function sequencer(options: SequencerOptions): Sequencer {
         if (writes.length > 0) await records.outboxDone(writes.map((entry) => entry.id))
         if (outbox.length < wanted) break
         // A page full of other slots' entries hides ours behind it: theirs stay until they are done with them, or their log is adopted.
-        if (writes.length === 0 && wanted === BOUNDS.outbox) break
-        if (writes.length === 0) wanted = Math.min(BOUNDS.outbox, wanted * 4)
+        if (writes.length === 0 && wanted === OUTBOX_MAX) break
+        if (writes.length === 0) wanted = Math.min(OUTBOX_MAX, wanted * 4)
       }
       const head = await end.head()
       if (head.seq !== known.marked) await mark(known, slotOf(log) ?? '', head).catch(failed)

@@ -14,9 +14,7 @@ export const BOUNDS = {
   /** A transaction of ENTRIES_LARGE_MAX entries, and the records that follow from it. */
   commitPuts: 21_000,
   commitBytes: 192 * 2 ** 20,
-  getKeys: 1_000,
-  /** Entries of dead processes wait as long as their slots are held. */
-  outbox: 10_000
+  getKeys: 1_000
 } as const
 
 /** Records that the sealed store asks for at once: the embedded database gives them in one turn of the thread, whatever their size. */

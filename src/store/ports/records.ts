@@ -81,6 +81,8 @@ export interface DocumentPut {
 export interface OutboxEntry { readonly id: Bytes /* 16 B random */; readonly sealed: Bytes }
 
 export const DONE_KEPT_MS = 24 * 3_600_000
+/** Outbox entries that are read at once: those of dead processes wait as long as their slots are held. */
+export const OUTBOX_MAX = 10_000
 
 /** Everything or nothing, durable when the promise resolves. */
 export interface Commit {
@@ -124,7 +126,7 @@ export interface RecordStore {
   document(name: Key): Promise<{ readonly version: number; readonly sealed: Bytes } | undefined>
   /** Read and remove, exactly once (authorization codes, jti). */
   take(name: Key): Promise<Bytes | undefined>
-  /** Outbox entries in commit order, for the sequencer; `limit` ≤ 10,000. */
+  /** Outbox entries in commit order, for the sequencer; `limit` ≤ OUTBOX_MAX. */
   outbox(limit: number): Promise<readonly OutboxEntry[]>
   outboxDone(ids: readonly Bytes[]): Promise<void>
   health(): Promise<void>

@@ -1,4 +1,4 @@
-import { StoreUnavailable, type RecordStore } from '../../ports.ts'
+import { OUTBOX_MAX, StoreUnavailable, type RecordStore } from '../../ports.ts'
 import { atMost, BOUNDS, checkAsk, checkCommit, checkKey, checkLimit, checkQuery } from '../../bounds.ts'
 import { binary, bytesOf, pieces } from './bytes.ts'
 import { applyCommit, namesOf } from './commit.ts'
@@ -61,7 +61,7 @@ function reads(base: Database, open: Open): Pick<RecordStore, 'get' | 'find' | '
     }),
     document: (name) => open(() => readDocument(base, name)),
     outbox: (limit) => open(async () => {
-      checkLimit(limit, BOUNDS.outbox)
+      checkLimit(limit, OUTBOX_MAX)
       const found = await base.in.outbox.find({}, { sort: { n: 1, _id: 1 }, limit, batchSize: limit, hint: 'in_order', maxTimeMS: COMMAND_MS }).toArray()
       return found.map(({ _id, sealed }) => ({ id: bytesOf(_id), sealed: bytesOf(sealed) }))
     })

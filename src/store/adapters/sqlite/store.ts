@@ -1,5 +1,5 @@
 import type { Bytes } from '../../../model/resource.ts'
-import type { Committed, RecordStore } from '../../ports.ts'
+import { type Committed, OUTBOX_MAX, type RecordStore } from '../../ports.ts'
 import { atMost, BOUNDS, checkAsk, checkCommit, checkKey, checkLimit, checkQuery } from '../../bounds.ts'
 import { packed } from './commit-message.ts'
 import { countRecords, findPage } from './find.ts'
@@ -61,7 +61,7 @@ function reads(reader: RecordReader, options: SqliteOptions): Pick<RecordStore, 
     },
     document: async (name) => reader.readOne(() => reader.document(name, options.now())),
     async outbox(limit) {
-      checkLimit(limit, BOUNDS.outbox)
+      checkLimit(limit, OUTBOX_MAX)
       return reader.readOne(() => reader.outbox(limit))
     }
   }
