@@ -208,7 +208,7 @@ describe('when the store takes nothing', () => {
   it('goes to the spool when the store hangs', async () => {
     let hangs = false
     const append: LedgerStore['append'] = (log, entries) => (hangs ? new Promise<void>(() => undefined) : bench.store.append(log, entries))
-    const ledger = await bench.ledger({ store: Object.assign(Object.create(bench.store) as LedgerStore, { append }), spoolDir: bench.dir, appendMsMax: 20 })
+    const ledger = await bench.ledger({ store: Object.assign(Object.create(bench.store) as LedgerStore, { append }), spoolDir: bench.dir, appendMsMax: 500 })
     hangs = true
     await ledger.append(read('a'))
     await ledger.close()
