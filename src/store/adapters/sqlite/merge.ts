@@ -21,7 +21,6 @@ export function* places(table: PostingTable, set: TermSet, range: Range, wanted:
 /** The distinct places of `count` lists, merged in order. */
 export function* merged(order: Order, lister: Lister, count: number, range: Range, wanted: number): Generator<Place> {
   const first = Math.min(READ_MAX, Math.max(FIRST_READ_MIN, Math.ceil(2 * wanted / count)))
-  if (count === 1) return yield* single(lister, range, first)
   const heap = new Heap(order)
   for (let i = 0; i < count; i++) {
     const list = new List(lister, i, range, first)
@@ -36,16 +35,6 @@ export function* merged(order: Order, lister: Lister, count: number, range: Rang
     }
     list.advance()
     heap.topChanged()
-  }
-}
-
-/** One list, which is in order and has nothing twice. */
-function* single(lister: Lister, { start, edge }: Range, first: number): Generator<Place> {
-  for (let from = start, size = first; ; size = Math.min(READ_MAX, size * 2)) {
-    const rows = lister(0, { start: from, edge }, size)
-    yield* rows
-    if (rows.length < size) return
-    from = rows.at(-1) as Place
   }
 }
 

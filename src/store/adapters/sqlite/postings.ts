@@ -90,17 +90,12 @@ export function postingTable(db: DatabaseSync, table: 'posting' | 'version_posti
 }
 
 /** Does `left` come before `right` in this order? */
-export function ahead(order: Order, left: Place, right: Place): boolean {
-  for (let i = 0; i < left.length; i++) {
-    const difference = (left[i] as number) - (right[i] as number)
-    if (difference !== 0) return order === 'newest' ? difference > 0 : difference < 0
-  }
-  return false
-}
+export const ahead = (order: Order, left: Place, right: Place): boolean => (order === 'newest' ? compare(left, right) > 0 : compare(left, right) < 0)
 
 /** Puts places in order, in place. */
 export const inOrder = (order: Order, found: Place[]): Place[] => found.sort(order === 'newest' ? (left, right) => compare(right, left) : compare)
 
+/** Negative where `left` is the older one. As far as `left` goes: it may be the beginning of a place. */
 function compare(left: Place, right: Place): number {
   for (let i = 0; i < left.length; i++) {
     const difference = (left[i] as number) - (right[i] as number)
