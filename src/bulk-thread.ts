@@ -13,9 +13,10 @@ const NICE = 19
 
 const { config, writers, slot, packages } = workerData as BulkStart
 const port = parentPort!
-// Readers on the main thread come first where cores are few. Only Linux has priorities of single threads.
-if (process.platform === 'linux') setPriority(NICE)
 const system = await openSystem({ config, writers, slot, packages })
+// Readers on the main thread come first where cores are few. Only Linux has priorities of single threads. While it starts it is their equal: there is
+// a limit of time for that, and on a busy machine the least urgent thread would not keep it.
+if (process.platform === 'linux') setPriority(NICE)
 port.postMessage({ kind: 'ready' } satisfies BulkAnswer)
 
 // One request at a time; the port keeps the others in order. Replies to lay out wait for no load.
