@@ -10,7 +10,7 @@ export type TermKind = 'patient' | 'agent' | 'kind' | 'entity' | 'outcome' | 'da
 
 export interface Blinder {
   term(kind: TermKind, value: string): Term
-  /** All terms of a record. `at`: the time of sealing, where the record does not hold it yet. */
+  /** All terms of a record, some of them twice. `at`: the time of sealing, where the record does not hold it yet. */
   terms(record: AccessRecord, at?: number): readonly Term[]
 }
 
@@ -33,9 +33,9 @@ export function blinder(index: KeyObject): Blinder {
   return {
     term,
     terms(record, at) {
-      const terms = new Set(termsOf(record, at).map(([kind, value]) => term(kind, value)))
-      for (const row of record.resources) terms.add(ofRow(row))
-      return [...terms]
+      const terms = termsOf(record, at).map(([kind, value]) => term(kind, value))
+      for (const row of record.resources) terms.push(ofRow(row))
+      return terms
     }
   }
 }

@@ -1,6 +1,6 @@
 /** Responses as bytes. Stored bytes are sent as they are wherever nothing is hidden and nothing was asked to be changed. */
 import { operationOutcome, type FhirError } from '../model/errors.ts'
-import { BLOCK_BYTES, type Blocks, takeBlock } from '../model/blocks.ts'
+import { BLOCK_BYTES, type Blocks, giveBack, takeBlock } from '../model/blocks.ts'
 import { type Body, type FhirResponse, isBlocks } from '../model/interaction.ts'
 import { memoized } from '../model/memo.ts'
 import type { Row, Seen } from '../store/ports.ts'
@@ -26,17 +26,21 @@ export function errorReply(error: FhirError): FhirResponse {
   return { status: error.status, headers: { 'content-type': FHIR_JSON, ...error.headers }, body: JSON.stringify(operationOutcome(error.issues)) }
 }
 
-/** Smaller bodies have memory of their own. */
-const BLOCKS_FROM = 16 * 1024
+/** Bodies of fewer bytes have memory of their own. */
+const SMALL_BYTES = 16 * 1024
 /** A UTF-16 unit is at most so many bytes of UTF-8. */
 const UNIT_BYTES_MAX = 3
 
-/** JSON put together from text and stored bytes, without parsing the latter. */
+/** JSON put together from text and stored bytes, without parsing the latter. What it is put into is lent, so `done` follows, once. */
 export class JsonPieces {
-  readonly #pieces: (string | Uint8Array)[] = []
-  /** Behind the last piece: texts that follow each other become one. */
+  readonly #parts: Uint8Array[] = []
+  readonly #lent: Buffer[] = []
+  #block: Buffer | null = null
+  #at = 0
+  /** Of what lies before the block. */
+  #length = 0
+  /** Not put in yet: texts that follow each other become one. */
   #text = ''
-  #bytesMax = 0
 
   text(text: string): this {
     this.#text += text
@@ -45,8 +49,8 @@ export class JsonPieces {
 
   bytes(bytes: Uint8Array): this {
     if (this.#text !== '') this.#endText()
-    this.#pieces.push(bytes)
-    this.#bytesMax += bytes.length
+    this.#room(bytes.length).set(bytes, this.#at)
+    this.#at += bytes.length
     return this
   }
 
@@ -58,50 +62,38 @@ export class JsonPieces {
 
   done(): Uint8Array | Blocks {
     this.#endText()
-    return this.#bytesMax < BLOCKS_FROM ? this.#small() : this.#blocks()
-  }
-
-  #small(): Uint8Array {
-    const out = Buffer.allocUnsafe(this.#bytesMax)
-    let at = 0
-    for (const piece of this.#pieces) at += put(piece, out, at)
-    return out.subarray(0, at)
+    const block = this.#block!
+    if (this.#parts.length > 0 || this.#at >= SMALL_BYTES) return this.#blocks()
+    const small = Buffer.allocUnsafe(this.#at)
+    block.copy(small, 0, 0, this.#at)
+    if (block.length === BLOCK_BYTES) giveBack({ lent: [block] })
+    return small
   }
 
   #blocks(): Blocks {
-    const parts: Uint8Array[] = []
-    const lent: Buffer[] = []
-    let length = 0
-    let block = takeBlock()
-    let at = 0
-    const end = (): void => {
-      parts.push(block.subarray(0, at))
-      length += at
-      if (block.length === BLOCK_BYTES) lent.push(block)
-    }
-    for (const piece of this.#pieces) {
-      const bytesMax = typeof piece === 'string' ? UNIT_BYTES_MAX * piece.length : piece.length
-      if (at + bytesMax > block.length) {
-        end()
-        block = bytesMax > BLOCK_BYTES ? Buffer.allocUnsafeSlow(bytesMax) : takeBlock()
-        at = 0
-      }
-      at += put(piece, block, at)
-    }
-    end()
-    return { parts, length, lent }
+    this.#endBlock()
+    return { parts: this.#parts, length: this.#length, lent: this.#lent }
+  }
+
+  /** The block with so many bytes left in it. */
+  #room(bytesMax: number): Buffer {
+    if (this.#block !== null && this.#at + bytesMax <= this.#block.length) return this.#block
+    this.#endBlock()
+    return (this.#block = bytesMax > BLOCK_BYTES ? Buffer.allocUnsafeSlow(bytesMax) : takeBlock())
+  }
+
+  #endBlock(): void {
+    const block = this.#block
+    if (block === null) return
+    this.#parts.push(block.subarray(0, this.#at))
+    this.#length += this.#at
+    if (block.length === BLOCK_BYTES) this.#lent.push(block)
+    this.#at = 0
   }
 
   #endText(): void {
-    this.#pieces.push(this.#text)
-    this.#bytesMax += UNIT_BYTES_MAX * this.#text.length
+    const text = this.#text
     this.#text = ''
+    this.#at += this.#room(UNIT_BYTES_MAX * text.length).write(text, this.#at)
   }
-}
-
-/** Writes a piece; how many bytes it has. */
-function put(piece: string | Uint8Array, into: Buffer, at: number): number {
-  if (typeof piece === 'string') return into.write(piece, at)
-  into.set(piece, at)
-  return piece.length
 }

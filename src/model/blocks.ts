@@ -22,7 +22,7 @@ export function takeBlock(): Buffer {
 }
 
 /** When the last byte has gone to the operating system, and never where that is not known: what is not given back is collected. */
-export function giveBack({ lent }: Blocks): void {
+export function giveBack({ lent }: Pick<Blocks, 'lent'>): void {
   for (const block of lent) if (free.length < FREE_MAX) free.push(block)
   timer ??= setInterval(trim, TRIM_EVERY_MS).unref()
 }

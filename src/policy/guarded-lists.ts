@@ -10,12 +10,20 @@ const ROWS_AT_ONCE = 1000
 export function lister(store: StagedStore, eyes: Lens, { scanRecordsMax }: GuardContext, reveal: (seen: Seen) => Seen): Pick<GuardedStore, 'ofPatient' | 'readAll' | 'choose'> {
   return {
     async ofPatient({ patient, keep, after, limit }) {
+      const accepted: Seen[] = []
       const accept = (row: Row): boolean => {
-        const seen = eyes.look(row, 's')
-        return seen !== undefined && keep(seen)
+        const seen = eyes.glance(row, 's')
+        if (seen === undefined || !keep(seen)) return false
+        accepted.push(seen)
+        return true
       }
-      const found = await store.findOfPatient({ patient, accept, after, limit })
-      return { rows: found.rows.map((row) => reveal(eyes.look(row, 's')!)), next: found.next }
+      const { rows, next } = await store.findOfPatient({ patient, accept, after, limit })
+      // All that were accepted, in order, but for one that had no room.
+      let at = 0
+      return { rows: rows.map((row) => {
+        while (accepted[at]!.row !== row) at += 1
+        return reveal(accepted[at]!)
+      }), next }
     },
     async readAll(refs, keep) {
       const allowed: readonly Ref[] = refs.filter(({ type }) => eyes.has(type, 'r'))

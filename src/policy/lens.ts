@@ -75,12 +75,16 @@ export function lens(policy: Policy, context: GuardContext) {
     let bytes: Uint8Array | null = null
     return { row, masked: true, json: () => (bytes ??= Buffer.from(JSON.stringify(resource()))), resource }
   }
-  /** The row as a right shows it; undefined where no grant of the right has it. */
+  /** The row as a right shows it; undefined where no grant of the right has it. For a caller that keeps it itself. */
+  const glance = (row: Row, right: Right): Seen | undefined => {
+    const grants = grantsOf(row, right)
+    return grants.length === 0 ? undefined : seen(row, grants)
+  }
+  /** The same, and for a search the same one again. */
   const look = (row: Row, right: Right): Seen | undefined => {
     const known = right === 's' ? searched.get(row) : undefined
     if (known !== undefined) return known
-    const grants = grantsOf(row, right)
-    const shown = grants.length === 0 ? undefined : seen(row, grants)
+    const shown = glance(row, right)
     if (shown !== undefined && right === 's') searched.set(row, shown)
     return shown
   }
@@ -123,5 +127,5 @@ export function lens(policy: Policy, context: GuardContext) {
     if (!policy.explain) throw fault(403, 'forbidden', "The parameter '_explain' is refused to this role")
     return (reports ??= [])
   }
-  return { explained, turn, look, require, has, searching, findAsk, grantsOf, seen }
+  return { explained, turn, glance, look, require, has, searching, findAsk, grantsOf, seen }
 }

@@ -13,17 +13,16 @@ export interface OpenedRows {
 
 interface Opened { readonly row: Row; readonly key: DataKey }
 
-export function openedRows(ring: Pick<KeyRing, 'keyById' | 'drops'>, now: () => number): OpenedRows {
+export function openedRows(ring: Pick<KeyRing, 'keyById' | 'drops'>): OpenedRows {
   let rows = new WeakMap<Stored, Opened>()
   let drops = ring.drops
-  /** The key last asked for, and when: rows that are found together are mostly under one key. */
+  /** The key last asked for: rows that are found together are mostly under one key. Known to be held for no longer than nothing else can run. */
   let held: DataKey | null = null
-  let heldAt = 0
   const isHeld = (key: DataKey): boolean => {
-    const at = now()
-    if (key === held && at === heldAt) return true
+    if (key === held) return true
     if (ring.keyById(key.id) !== key) return false
-    ;[held, heldAt] = [key, at]
+    if (held === null) queueMicrotask(() => { held = null })
+    held = key
     return true
   }
   return {

@@ -5,6 +5,9 @@ import type { Found, PatientAsk, Row, Stored } from './ports.ts'
 import type { SealedStoreOptions } from './sealed-options.ts'
 import { takingTurns } from '../model/turns.ts'
 
+/** Rows of which opening each takes some ten microseconds, after which the time is looked at. */
+const ROWS_A_LOOK = 16
+
 export async function findOfPatient(options: SealedStoreOptions, openRow: (stored: Stored) => Promise<Row | undefined> | Row | undefined, ask: PatientAsk): Promise<Found> {
   const { records, ring } = options
   await ring.refresh()
@@ -12,7 +15,7 @@ export async function findOfPatient(options: SealedStoreOptions, openRow: (store
   if (ask.limit < 1) return { rows, next: null }
   const query = { type: null, allOf: [[anyTypeTerm(ring, ask.patient)]], noneOf: [], places: placesOf(ring, [ask.patient]), order: 'newest' } as const
   let last: Stored | null = null
-  const breath = takingTurns()
+  const breath = takingTurns(ROWS_A_LOOK)
   for (let after = ask.after; ;) {
     const page = await records.find(query, { after, limit: Math.min(ROWS_AT_ONCE, Math.max(64, ask.limit + 1 - rows.length)), examine: 2000 })
     for (const stored of page.records) {

@@ -77,7 +77,7 @@ type OpenRow = (stored: Stored) => Promise<Row | undefined> | Row | undefined
 /** Opens a record; undefined when its key was erased. A record that does not authenticate stops the request: it is an attack or a broken disk. */
 function rowOpener(options: SealedStoreOptions): OpenRow {
   const { ring, tenant, parse } = options
-  const rows = openedRows(ring, options.now)
+  const rows = openedRows(ring)
   const made = (stored: Stored, opened: Opened | undefined): Row | undefined => {
     if (opened === undefined) return undefined
     const row = rowOf(stored, opened, parse)

@@ -147,21 +147,22 @@ function ofEncounter(id: string, { site }: Exchange): Keep {
   }
 }
 
+/** Rows that are looked through in some ten microseconds each, after which the time is looked at. */
+const ROWS_A_LOOK = 16
+
 /** References in what is shown. */
 async function referencesOf(rows: readonly Seen[], base: string): Promise<readonly Ref[]> {
-  const texts = new Set<string>()
-  const own = new Set<string>()
-  const turn = takingTurns()
+  const own = new Set(rows.map(({ row }) => nameOf(row)))
+  const others = new Set<string>()
+  const turn = takingTurns(ROWS_A_LOOK)
   for (const seen of rows) {
-    for (const text of textsOf(seen)) texts.add(text)
-    own.add(nameOf(seen.row))
+    // Most are to rows that are shown, and written as such.
+    for (const text of textsOf(seen)) if (!own.has(text)) others.add(text)
     const pause = turn()
     if (pause !== undefined) await pause
   }
   const refs = new Map<string, Ref>()
-  for (const text of texts) {
-    // Most are to rows that are shown, and written as such.
-    if (own.has(text)) continue
+  for (const text of others) {
     const parsed = parseReference(text, base)
     if (parsed !== null && 'type' in parsed && !own.has(refText(parsed))) refs.set(refText(parsed), { type: parsed.type, id: parsed.id })
   }
