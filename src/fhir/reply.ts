@@ -94,6 +94,7 @@ export class JsonPieces {
   #endText(): void {
     const text = this.#text
     this.#text = ''
-    this.#at += this.#room(UNIT_BYTES_MAX * text.length).write(text, this.#at)
+    const block = this.#room(UNIT_BYTES_MAX * text.length)
+    this.#at += block.write(text, this.#at)
   }
 }

@@ -26,10 +26,10 @@ export interface Grant {
 
 /** What of a row the grants judge by themselves; the filter is left to the caller's `matches`. */
 export type GrantRow = Pick<Row, 'patients' | 'labels'>
-export type MatchesFilter = (filter: Filter) => boolean
+export type MatchesFilter<R extends GrantRow> = (filter: Filter, row: R) => boolean
 
 /** The grants that allow the row. For the same ones it is the same array again, whose mask is known. */
-export function grantsFor(grants: readonly Grant[] | undefined, row: GrantRow, matches: MatchesFilter): readonly Grant[] {
+export function grantsFor<R extends GrantRow>(grants: readonly Grant[] | undefined, row: R, matches: MatchesFilter<R>): readonly Grant[] {
   if (grants === undefined) return NO_GRANTS
   if (grants.length > BITS_MAX) return grants.filter((grant) => allows(grant, row, matches))
   let bits = 0
@@ -50,7 +50,7 @@ function subsetOf(grants: readonly Grant[], bits: number): readonly Grant[] {
 }
 
 /** Whether any grant allows the row. Of no grants: false. */
-export function allowedBy(grants: readonly Grant[] | undefined, row: GrantRow, matches: MatchesFilter): boolean {
+export function allowedBy<R extends GrantRow>(grants: readonly Grant[] | undefined, row: R, matches: MatchesFilter<R>): boolean {
   return grants?.some((grant) => allows(grant, row, matches)) ?? false
 }
 
@@ -61,8 +61,10 @@ export function allowedBy(grants: readonly Grant[] | undefined, row: GrantRow, m
 export function inReach(reach: Reach, row: Pick<Row, 'patients'>, kind: Classification['kind']): boolean {
   if (reach.kind === 'all') return true
   if (row.patients.length === 0) return isOfNoPatient(kind)
-  const within = (patient: string): boolean => members(reach.patients).has(patient)
-  return reach.shared ? row.patients.some(within) : row.patients.every(within)
+  const within = members(reach.patients)
+  // Asked for every row: a loop makes no function for each.
+  for (const patient of row.patients) if (within.has(patient) === reach.shared) return reach.shared
+  return !reach.shared
 }
 
 /** The union of the grants' reaches, for planning only: a superset of the rows that they allow. Of no grants: no patients. */
@@ -118,19 +120,21 @@ export const isOfNoPatient = (kind: Classification['kind']): boolean => kind ===
 
 export const CONFIDENTIALITY = 'http://terminology.hl7.org/CodeSystem/v3-Confidentiality'
 
+/** What its codes have before them in a row's labels. */
+const CONFIDENTIAL = `${CONFIDENTIALITY}|`
+
 const WITHIN = { N: new Set(['U', 'L', 'M', 'N']), R: new Set(['U', 'L', 'M', 'N', 'R']) }
 
 /** Cheap checks first: the filter may have to parse the row. */
-function allows(grant: Grant, row: GrantRow, matches: MatchesFilter): boolean {
+function allows<R extends GrantRow>(grant: Grant, row: R, matches: MatchesFilter<R>): boolean {
   return isCleared(grant.clearance, row.labels) && inReach(grant.reach, row, grant.kind)
-    && (grant.filter.kind === 'all' || (grant.filter.kind !== 'none' && matches(grant.filter)))
+    && (grant.filter.kind === 'all' || (grant.filter.kind !== 'none' && matches(grant.filter, row)))
 }
 
 /** A confidentiality code that v3 does not have is as confidential as can be. */
 function isCleared(clearance: Clearance, labels: readonly string[]): boolean {
   if (clearance === 'V') return true
-  const prefix = `${CONFIDENTIALITY}|`
-  return labels.every((label) => !label.startsWith(prefix) || WITHIN[clearance].has(label.slice(prefix.length)))
+  return labels.length === 0 || labels.every((label) => !label.startsWith(CONFIDENTIAL) || WITHIN[clearance].has(label.slice(CONFIDENTIAL.length)))
 }
 
 const NOBODY: readonly string[] = []

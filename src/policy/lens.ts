@@ -5,7 +5,7 @@ import type { Resource } from '../model/resource.ts'
 import { takingTurns } from '../model/turns.ts'
 import { matches } from '../search/match.ts'
 import { searchParam, type TypedValue } from '../search/parameters.ts'
-import { and, codesOf, or, type SearchParam } from '../search/query.ts'
+import { and, codesOf, type Filter, or, type SearchParam } from '../search/query.ts'
 import type { FindAsk, FindReport, Right, Row, SearchAsk, Seen } from '../store/ports.ts'
 import { type Grant, grantsFor, hiddenBy, maskOf, reachOf } from './grants.ts'
 import type { Policy } from './policy.ts'
@@ -65,8 +65,8 @@ export function lens(policy: Policy, context: GuardContext) {
   const turn = takingTurns()
   /** A hit of a search is judged when it is met and shown when it is given: its grants and its masked copy are the same. */
   const searched = new Map<Row, Seen>()
-  const grantsOf = (row: Row, right: Right): readonly Grant[] =>
-    grantsFor(policy.forType(row.type).rights[right], row, (filter) => matches(filter, row.resource(), { base: context.base, found: foundIn(row) }))
+  const matchesRow = (filter: Filter, row: Row): boolean => matches(filter, row.resource(), { base: context.base, found: foundIn(row) })
+  const grantsOf = (row: Row, right: Right): readonly Grant[] => grantsFor(policy.forType(row.type).rights[right], row, matchesRow)
   const seen = (row: Row, grants: readonly Grant[]): Seen => {
     const mask = grants.length === 0 ? policy.forType(row.type).mask : maskOf(row.type, grants)
     if (mask === null) return new Whole(row)

@@ -24,9 +24,8 @@ export function findPage(reader: RecordReader, query: TermQuery, ask: PageAsk): 
   const plan = makePlan(reader, query, ask.after, ask.limit)
   if (plan === null) return { records: [], next: null, examined: 0 }
   const page = new PageBuilder(reader, plan, ask)
-  for (const place of plan.candidates) {
-    if (!page.offer(place, plan.given.tested)) break
-  }
+  for (const place of plan.first) if (!page.offer(place, plan.given.tested)) return page.end()
+  for (const place of plan.rest()) if (!page.offer(place, plan.given.tested)) break
   return page.end()
 }
 
@@ -49,15 +48,20 @@ export async function countRecords(reader: RecordReader, query: TermQuery, max: 
   }
 }
 
-interface Plan {
-  readonly candidates: Iterable<Place>
+interface Plan extends Candidates {
   /** Whether the candidate that was given last has passed all tests already. */
   readonly given: Given
   readonly type: number | null
   /** What a candidate that is not yet tested must carry, beside the terms it was found by. */
-  readonly rest: readonly TermSet[]
+  readonly others: readonly TermSet[]
   readonly none: TermSet | null
 }
+
+/** Those that are read at once, and those behind them: an iterator makes an object for each. */
+interface Candidates { readonly first: readonly Place[]; readonly rest: () => Iterable<Place> }
+
+const noMore = (): readonly Place[] => []
+const oneByOne = (rest: Iterable<Place>): Candidates => ({ first: [], rest: () => rest })
 
 interface Given { tested: boolean }
 
@@ -73,29 +77,24 @@ function makePlan(reader: RecordReader, query: TermQuery, after: Position | Plac
   const given: Given = { tested: false }
   if (sets.length === 0) {
     const ofType = merged(query.order, (_, rest, limit) => direction.ofType(type as number, rest, limit), 1, range, wanted)
-    return { candidates: ofType, given, type: null, rest: [], none }
+    return { ...oneByOne(ofType), given, type: null, others: [], none }
   }
   const { driver, size, found } = chooseDriver(direction, sets, range)
   if (size === 0) return null
-  const rest = sets.filter((set) => set !== driver)
-  const candidates = found !== null ? distinct(inOrder(query.order, found))
-    : size < SMALL && driver.size > 1 ? distinct(direction.current.sorted(driver, range))
-    : driver.size > SCAN_TERMS_MIN && type !== null ? scanned(direction, { type, sets, none, driver }, { range, wanted, given })
+  const others = sets.filter((set) => set !== driver)
+  const candidates = found !== null ? { first: distinct(inOrder(query.order, found)), rest: noMore }
+    : size < SMALL && driver.size > 1 ? { first: distinct(direction.current.sorted(driver, range)), rest: noMore }
+    : driver.size > SCAN_TERMS_MIN && type !== null ? oneByOne(scanned(direction, { type, sets, none, driver }, { range, wanted, given }))
     : driver.size === 1 ? listed(direction.current, driver, range, wanted)
-    : places(direction.current, driver, range, wanted)
-  return { candidates, given, type, rest, none }
+    : oneByOne(places(direction.current, driver, range, wanted))
+  return { ...candidates, given, type, others, none }
 }
 
-/** One list: what a page takes of it at once, since a generator costs as much for each place as reading it. */
-function listed(table: PostingTable, driver: TermSet, range: Range, wanted: number): Iterable<Place> {
+/** One list: what a page takes of it at once. */
+function listed(table: PostingTable, driver: TermSet, range: Range, wanted: number): Candidates {
   const size = Math.min(LIST_MAX, wanted + 1)
   const first = table.list(driver.terms[0] as Term, range, size)
-  return first.length < size ? first : continued(first, places(table, driver, { start: first.at(-1) as Place, edge: range.edge }, wanted))
-}
-
-function* continued(first: readonly Place[], rest: Iterable<Place>): Generator<Place> {
-  yield* first
-  yield* rest
+  return { first, rest: first.length < size ? noMore : () => places(table, driver, { start: first.at(-1) as Place, edge: range.edge }, wanted) }
 }
 
 /**
@@ -153,10 +152,10 @@ function isMatch(reader: RecordReader, plan: Plan, recno: number): boolean {
 }
 
 const isMatching = (plan: Plan, record: Tested): boolean =>
-  (plan.type === null || record.type === plan.type) && (isBare(plan) || passes(record, plan.rest, plan.none))
+  (plan.type === null || record.type === plan.type) && (isBare(plan) || passes(record, plan.others, plan.none))
 
 /** No terms are left to test. */
-const isBare = ({ rest, none }: Plan): boolean => rest.length === 0 && none === null
+const isBare = ({ others, none }: Plan): boolean => others.length === 0 && none === null
 
 /** The record, where it passes what is left to test. `likely`: it is read with its terms at once, rather than after them. */
 function matched(reader: RecordReader, plan: Plan, recno: number, tested: boolean, likely: boolean): Stored | null {
@@ -231,10 +230,13 @@ function countPage(reader: RecordReader, query: TermQuery, after: Place | null, 
   const plan = makePlan(reader, query, after, COUNT_PAGE)
   let count = 0
   let examined = 0
-  for (const place of plan?.candidates ?? []) {
+  if (plan === null) return { count, examined, last: null }
+  const isLast = (place: Place): boolean => {
     examined++
-    if (plan?.given.tested || isMatch(reader, plan as Plan, place[1] as number)) count++
-    if (count >= wanted || examined >= COUNT_PAGE) return { count, examined, last: place }
+    if (plan.given.tested || isMatch(reader, plan, place[1] as number)) count++
+    return count >= wanted || examined >= COUNT_PAGE
   }
+  for (const place of plan.first) if (isLast(place)) return { count, examined, last: place }
+  for (const place of plan.rest()) if (isLast(place)) return { count, examined, last: place }
   return { count, examined, last: null }
 }

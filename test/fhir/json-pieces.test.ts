@@ -1,0 +1,46 @@
+/** Answers put together from text and bytes, in blocks that others have written before. */
+import { describe, expect, it } from 'vitest'
+import { JsonPieces } from '../../src/fhir/reply.ts'
+import { BLOCK_BYTES, giveBack, takeBlock } from '../../src/model/blocks.ts'
+import { isBlocks, wholeBody } from '../../src/model/interaction.ts'
+
+/** A generator of numbers below `max`: the same ones each time. */
+function numbers(seed: number): (max: number) => number {
+  let state = seed
+  return (max) => {
+    state = (state * 1_103_515_245 + 12_345) % 2 ** 31
+    return state % max
+  }
+}
+
+const SIZES = [0, 1, 27, 300, 5_000, 16_383, 16_384, BLOCK_BYTES / 3 - 1, BLOCK_BYTES / 3, BLOCK_BYTES - 1, BLOCK_BYTES, BLOCK_BYTES + 1, 3 * BLOCK_BYTES]
+
+describe('pieces of JSON', () => {
+  it('are put one behind the other, wherever a block ends', () => {
+    const next = numbers(4_711)
+    for (let round = 0; round < 400; round++) {
+      const pieces = new JsonPieces()
+      const expected: Buffer[] = []
+      for (let left = 1 + next(30); left > 0; left--) {
+        const size = next(3) === 0 ? SIZES[next(SIZES.length)]! : next(4_000)
+        const text = (next(2) === 0 ? 'a' : 'é€').repeat(size)
+        if (next(2) === 0) pieces.text(text)
+        else pieces.bytes(Buffer.from(text))
+        expected.push(Buffer.from(text))
+      }
+      const body = pieces.done()
+      const all = Buffer.concat(expected)
+      expect([body.length, Buffer.compare(Buffer.from(wholeBody(body)), all)]).toEqual([all.length, 0])
+      if (isBlocks(body)) giveBack(body)
+    }
+  })
+
+  it('that are few have memory of their own', () => {
+    const body = new JsonPieces().text('{"a":').bytes(Buffer.from('1')).text('}').done()
+    // What the block holds next is nothing to the answer.
+    takeBlock().fill('x')
+    expect(isBlocks(body) ? null : Buffer.from(wholeBody(body)).toString()).toBe('{"a":1}')
+  })
+
+  it('are nothing where there are none', () => expect(new JsonPieces().done().length).toBe(0))
+})
