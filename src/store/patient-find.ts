@@ -18,7 +18,9 @@ export async function findOfPatient(options: SealedStoreOptions, openRow: (store
   const breath = takingTurns(ROWS_A_LOOK)
   for (let after = ask.after; ;) {
     const page = await records.find(query, { after, limit: Math.min(ROWS_AT_ONCE, Math.max(64, ask.limit + 1 - rows.length)), examine: 2000 })
-    for (const stored of page.records) {
+    // By number: within an async function an iterator makes an object for each.
+    for (let at = 0; at < page.records.length; at++) {
+      const stored = page.records[at]!
       const pause = breath()
       if (pause !== undefined) await pause
       const opened = openRow(stored)

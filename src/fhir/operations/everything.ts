@@ -155,9 +155,8 @@ async function referencesOf(rows: readonly Seen[], base: string): Promise<readon
   const own = new Set(rows.map(({ row }) => nameOf(row)))
   const others = new Set<string>()
   const turn = takingTurns(ROWS_A_LOOK)
-  for (const seen of rows) {
-    // Most are to rows that are shown, and written as such.
-    for (const text of textsOf(seen)) if (!own.has(text)) others.add(text)
+  for (let at = 0; at < rows.length; at++) {
+    addOthers(textsOf(rows[at]!), own, others)
     const pause = turn()
     if (pause !== undefined) await pause
   }
@@ -167,6 +166,11 @@ async function referencesOf(rows: readonly Seen[], base: string): Promise<readon
     if (parsed !== null && 'type' in parsed && !own.has(refText(parsed))) refs.set(refText(parsed), { type: parsed.type, id: parsed.id })
   }
   return [...refs.values()]
+}
+
+/** Most are to rows that are shown, and written as such. */
+function addOthers(texts: readonly string[], own: ReadonlySet<string>, others: Set<string>): void {
+  for (const text of texts) if (!own.has(text)) others.add(text)
 }
 
 const nameOf = memoized((row: Row) => refText(row))

@@ -24,8 +24,8 @@ export function findPage(reader: RecordReader, query: TermQuery, ask: PageAsk): 
   const plan = makePlan(reader, query, ask.after, ask.limit)
   if (plan === null) return { records: [], next: null, examined: 0 }
   const page = new PageBuilder(reader, plan, ask)
-  for (const place of plan.first) if (!page.offer(place, plan.given.tested)) return page.end()
-  for (const place of plan.rest()) if (!page.offer(place, plan.given.tested)) break
+  for (const recno of plan.first) if (!page.offer(recno, plan.given.tested)) return page.end()
+  for (const [, recno] of plan.rest()) if (!page.offer(recno as number, plan.given.tested)) break
   return page.end()
 }
 
@@ -57,10 +57,11 @@ interface Plan extends Candidates {
   readonly none: TermSet | null
 }
 
-/** Those that are read at once, and those behind them: an iterator makes an object for each. */
-interface Candidates { readonly first: readonly Place[]; readonly rest: () => Iterable<Place> }
+/** Numbers of those that are read at once, and the places of those behind them: an iterator makes an object for each. */
+interface Candidates { readonly first: readonly number[]; readonly rest: () => Iterable<Place> }
 
 const noMore = (): readonly Place[] => []
+const atOnce = (sorted: readonly Place[]): Candidates => ({ first: distinct(sorted), rest: noMore })
 const oneByOne = (rest: Iterable<Place>): Candidates => ({ first: [], rest: () => rest })
 
 interface Given { tested: boolean }
@@ -82,19 +83,20 @@ function makePlan(reader: RecordReader, query: TermQuery, after: Position | Plac
   const { driver, size, found } = chooseDriver(direction, sets, range)
   if (size === 0) return null
   const others = sets.filter((set) => set !== driver)
-  const candidates = found !== null ? { first: distinct(inOrder(query.order, found)), rest: noMore }
-    : size < SMALL && driver.size > 1 ? { first: distinct(direction.current.sorted(driver, range)), rest: noMore }
+  const candidates = found !== null ? atOnce(inOrder(query.order, found))
+    : size < SMALL && driver.size > 1 ? atOnce(direction.current.sorted(driver, range))
     : driver.size > SCAN_TERMS_MIN && type !== null ? oneByOne(scanned(direction, { type, sets, none, driver }, { range, wanted, given }))
-    : driver.size === 1 ? listed(direction.current, driver, range, wanted)
+    : driver.size === 1 ? listed(reader, direction.current, { driver, range, wanted })
     : oneByOne(places(direction.current, driver, range, wanted))
   return { ...candidates, given, type, others, none }
 }
 
 /** One list: what a page takes of it at once. */
-function listed(table: PostingTable, driver: TermSet, range: Range, wanted: number): Candidates {
+function listed(reader: RecordReader, table: PostingTable, { driver, range, wanted }: { readonly driver: TermSet; readonly range: Range; readonly wanted: number }): Candidates {
   const size = Math.min(LIST_MAX, wanted + 1)
-  const first = table.list(driver.terms[0] as Term, range, size)
-  return { first, rest: first.length < size ? noMore : () => places(table, driver, { start: first.at(-1) as Place, edge: range.edge }, wanted) }
+  const first = table.recnos(driver.terms[0] as Term, range, size)
+  const rest = (): Iterable<Place> => places(table, driver, { start: placeAt(reader, first.at(-1) as number), edge: range.edge }, wanted)
+  return { first, rest: first.length < size ? noMore : rest }
 }
 
 /**
@@ -143,7 +145,7 @@ function* scanned(direction: Direction, plan: ScanPlan, { range, wanted, given }
   yield* places(direction.current, plan.driver, { start, edge: range.edge }, wanted)
 }
 
-const distinct = (sorted: readonly Place[]): readonly Place[] => sorted.filter((place, i) => place[1] !== sorted[i - 1]?.[1])
+const distinct = (sorted: readonly Place[]): readonly number[] => sorted.map(([, recno]) => recno as number).filter((recno, i, all) => recno !== all[i - 1])
 
 function isMatch(reader: RecordReader, plan: Plan, recno: number): boolean {
   if (plan.type === null && isBare(plan)) return true
@@ -171,7 +173,7 @@ class PageBuilder {
   readonly #plan: Plan
   readonly #ask: PageAsk
   readonly #records: Stored[] = []
-  #last: Place | null = null
+  #last: number | null = null
   #stopped = false
   #examined = 0
   #likely = true
@@ -183,14 +185,14 @@ class PageBuilder {
   }
 
   /** False: the page is full, and this candidate is for the next one. */
-  offer(place: Place, tested: boolean): boolean {
+  offer(recno: number, tested: boolean): boolean {
     if (this.#records.length >= this.#ask.limit || this.#examined >= this.#ask.examine) {
       this.#stopped = true
       return false
     }
     this.#examined++
-    this.#last = place
-    const stored = matched(this.#reader, this.#plan, place[1] as number, tested, this.#likely)
+    this.#last = recno
+    const stored = matched(this.#reader, this.#plan, recno, tested, this.#likely)
     // Candidates of a query are much alike: as the last one was, so will the next be.
     this.#likely = stored !== null
     if (stored !== null) this.#records.push(stored)
@@ -198,11 +200,12 @@ class PageBuilder {
   }
 
   end(): Page {
-    const last = this.#stopped ? this.#last : null
-    const next = last === null ? null : { updated: last[0] as number, key: this.#reader.keyOf(last[1] as number) }
+    const next = this.#stopped && this.#last !== null ? this.#reader.positionOf(this.#last) : null
     return { records: this.#records, next, examined: this.#examined }
   }
 }
+
+const placeAt = (reader: RecordReader, recno: number): Place => [reader.positionOf(recno).updated, recno]
 
 /** The place of a position. The record may be gone: then all of its millisecond is read again rather than any of it lost. */
 function placeOf(reader: RecordReader, order: 'newest' | 'oldest', after: Position | Place | null): Place | null {
@@ -231,12 +234,12 @@ function countPage(reader: RecordReader, query: TermQuery, after: Place | null, 
   let count = 0
   let examined = 0
   if (plan === null) return { count, examined, last: null }
-  const isLast = (place: Place): boolean => {
+  const isLast = (recno: number): boolean => {
     examined++
-    if (plan.given.tested || isMatch(reader, plan, place[1] as number)) count++
+    if (plan.given.tested || isMatch(reader, plan, recno)) count++
     return count >= wanted || examined >= COUNT_PAGE
   }
-  for (const place of plan.first) if (isLast(place)) return { count, examined, last: place }
-  for (const place of plan.rest()) if (isLast(place)) return { count, examined, last: place }
+  for (const recno of plan.first) if (isLast(recno)) return { count, examined, last: placeAt(reader, recno) }
+  for (const place of plan.rest()) if (isLast(place[1] as number)) return { count, examined, last: place }
   return { count, examined, last: null }
 }

@@ -48,7 +48,9 @@ function endOfBlock(seqs: readonly number[], from: number): number {
 async function byTerm(postings: readonly Posting[]): Promise<readonly TermSeqs[]> {
   const groups = new Map<Term, TermSeqs & { readonly seqs: number[] }>()
   const turn = takingTurns()
-  for (const [i, { term, seq }] of postings.entries()) {
+  // By number: within an async function an iterator makes an object for each.
+  for (let i = 0; i < postings.length; i++) {
+    const { term, seq } = postings[i]!
     const group = groups.get(term)
     if (group === undefined) groups.set(term, { head: headOf(term), term, seqs: [seq] })
     else group.seqs.push(seq)

@@ -66,7 +66,7 @@ export function keptRecords(db: DatabaseSync, bytesMax = KEPT_BYTES_MAX): KeptRe
       else for (const changed of known) for (const name of changed!) drop(name)
       for (const id of ids ?? []) sent.delete(id)
     },
-    get: (recno) => records.get(recno),
+    get: (recno) => records.get(recno, NO_OPTIONS),
     peek: (recno) => records.peek(recno),
     byKey(key) {
       const recno = names.get(byteText(key))
@@ -90,6 +90,8 @@ export function keptRecords(db: DatabaseSync, bytesMax = KEPT_BYTES_MAX): KeptRe
 }
 
 const NONE: readonly string[] = []
+/** The cache would make some for each look. */
+const NO_OPTIONS = {}
 
 /** Ids of the commits since it was last called; null: that cannot be told. */
 function changesOf(db: DatabaseSync): () => readonly string[] | null {

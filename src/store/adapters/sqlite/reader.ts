@@ -1,7 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite'
 import type { Bytes } from '../../../model/resource.ts'
 import { type Carried, carried } from '../../candidates.ts'
-import { StoreUnavailable, type Key, type OutboxEntry, type Stored, type TermQuery } from '../../ports.ts'
+import { StoreUnavailable, type Key, type OutboxEntry, type Position, type Stored, type TermQuery } from '../../ports.ts'
 import { openReader, prepare } from './database.ts'
 import { toStoreError } from './errors.ts'
 import { type KeptRecord, keptRecords, type KeptRecords } from './kept-records.ts'
@@ -67,7 +67,8 @@ export interface RecordReader extends Reader {
   typeId(name: string): number | null
   typeName(id: number): string
   recno(key: Key): number | null
-  keyOf(recno: number): Key
+  /** Where a current record stands. */
+  positionOf(recno: number): Position
   byKey(key: Key): Stored | undefined
   byRecno(recno: number): Stored
   /** The current record with its terms. */
@@ -136,7 +137,7 @@ export function makeRecordReader(path: string, keptBytesMax?: number): RecordRea
     },
     typeName,
     recno: (key) => sql.recno.get(key)?.[0] ?? null,
-    keyOf: (recno) => (sql.keyOf.get(recno) as [Bytes])[0],
+    positionOf: (recno) => positionIn(sql, recno),
     byKey: (key) => (whole(kept.byKey(key)) ?? loaded(sql.byKey.get(key)))?.stored,
     byRecno: (recno) => (current(recno) as LoadedRecord).stored,
     current,
@@ -163,6 +164,11 @@ export function makeRecordReader(path: string, keptBytesMax?: number): RecordRea
   }
 }
 
+function positionIn(sql: ReturnType<typeof readStatements>, recno: number): Position {
+  const [key, updated] = sql.position.get(recno) as [Bytes, number]
+  return { updated, key }
+}
+
 /** DISTINCT without an order stops at the limit. */
 export const COUNT_SQL = {
   countType: 'select count(*) from (select 1 from record where type=? and deleted=0 and updated>=? and updated<? limit ?)',
@@ -182,7 +188,7 @@ function readStatements(db: DatabaseSync) {
   return {
     types: prepare<[], [number, string]>(db, 'select id,name from type'),
     recno: prepare<[Bytes], [number]>(db, 'select recno from record where key=?'),
-    keyOf: prepare<[number], [Bytes]>(db, 'select key from record where recno=?'),
+    position: prepare<[number], [Bytes, number]>(db, 'select key,updated from record where recno=?'),
     byKey: prepare<[Bytes], CurrentRow>(db, `select ${CURRENT_COLUMNS} from record where key=?`),
     current: prepare<[number], CurrentRow>(db, `select ${CURRENT_COLUMNS} from record where recno=?`),
     test: prepare<[number], TestRow>(db, 'select key,type,terms from record where recno=?'),
