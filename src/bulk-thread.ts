@@ -39,7 +39,7 @@ async function answer({ number, request, caller }: Extract<BulkAsk, { kind: 'req
   system.forgetPanels()
   try {
     const response = await system.handle(request, caller)
-    // Blocks are lent to this thread.
+    // Parts are views of larger memory, which would go along.
     reply = { number, kind: 'response', response: { ...response, body: response.body === null ? null : wholeBody(response.body) } }
   } catch (error) {
     reply = error instanceof FhirError

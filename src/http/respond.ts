@@ -1,10 +1,10 @@
-import { giveBack } from '../model/blocks.ts'
 import { FhirError, operationOutcome } from '../model/errors.ts'
-import { type Body, type FhirResponse, isBlocks, wholeBody } from '../model/interaction.ts'
+import { type Body, type FhirResponse, isPieces, wholeBody } from '../model/interaction.ts'
 import { abandonBody } from './body.ts'
 import { xmlOfReply } from '../fhir/xml/reply-xml.ts'
 import type { Exchange, ServerOptions } from './exchange.ts'
 import { pretty } from './pretty.ts'
+import { writePieces } from './write-pieces.ts'
 
 export interface RespondOptions {
   /** Names and values in turn. */
@@ -34,11 +34,8 @@ export function respond(exchange: Exchange, reply: FhirResponse, options: Respon
   if (!empty) headers.add('Content-Length', String(body === null ? 0 : typeof body === 'string' ? Buffer.byteLength(body) : body.length))
   outgoing.writeHead(reply.status, headers.lines)
   if (body === null || empty || incoming.method === 'HEAD') outgoing.end()
-  else if (isBlocks(body)) {
-    outgoing.once('finish', () => giveBack(body))
-    for (const part of body.parts.slice(0, -1)) outgoing.write(part)
-    outgoing.end(body.parts.at(-1))
-  } else outgoing.end(body)
+  else if (isPieces(body)) writePieces(outgoing, body)
+  else outgoing.end(body)
   abandonBody(exchange)
   watchStall(exchange, options.writeStallMs)
 }

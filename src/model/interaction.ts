@@ -1,4 +1,3 @@
-import type { Blocks } from './blocks.ts'
 import type { Ref } from './resource.ts'
 
 /** Interaction codes of http://hl7.org/fhir/restful-interaction that this server answers. */
@@ -45,9 +44,12 @@ export interface FhirResponse {
   readonly body: Body | null
 }
 
-export type Body = Uint8Array | string | Blocks
+export type Body = Uint8Array | string | Pieces
 
-export const isBlocks = (body: Body): body is Blocks => typeof body !== 'string' && 'parts' in body
+/** A long body that is put together as it is sent; most of it lies in rows. `length`: of all parts, in bytes. */
+export interface Pieces { readonly parts: readonly Uint8Array[]; readonly length: number }
+
+export const isPieces = (body: Body): body is Pieces => typeof body !== 'string' && 'parts' in body
 
 /** For whoever needs all of it at once. */
-export const wholeBody = (body: Body): Uint8Array | string => (isBlocks(body) ? Buffer.concat(body.parts) : body)
+export const wholeBody = (body: Body): Uint8Array | string => (isPieces(body) ? Buffer.concat(body.parts, body.length) : body)

@@ -1,8 +1,9 @@
-/** Answers put together from text and bytes, in blocks that others have written before. */
+/** Answers put together from text and bytes, and what of them goes out block by block. */
 import { describe, expect, it } from 'vitest'
 import { JsonPieces } from '../../src/fhir/reply.ts'
-import { BLOCK_BYTES, giveBack, takeBlock } from '../../src/model/blocks.ts'
-import { isBlocks, wholeBody } from '../../src/model/interaction.ts'
+import { BLOCK_BYTES } from '../../src/http/blocks.ts'
+import { filler } from '../../src/http/write-pieces.ts'
+import { isPieces, wholeBody } from '../../src/model/interaction.ts'
 
 /** A generator of numbers below `max`: the same ones each time. */
 function numbers(seed: number): (max: number) => number {
@@ -31,16 +32,19 @@ describe('pieces of JSON', () => {
       const body = pieces.done()
       const all = Buffer.concat(expected)
       expect([body.length, Buffer.compare(Buffer.from(wholeBody(body)), all)]).toEqual([all.length, 0])
-      if (isBlocks(body)) giveBack(body)
+      if (isPieces(body)) expect(Buffer.compare(sent(body.parts, 1 + next(2) * (BLOCK_BYTES - 1) + next(10_000)), all)).toBe(0)
     }
-  })
-
-  it('that are few have memory of their own', () => {
-    const body = new JsonPieces().text('{"a":').bytes(Buffer.from('1')).text('}').done()
-    // What the block holds next is nothing to the answer.
-    takeBlock().fill('x')
-    expect(isBlocks(body) ? null : Buffer.from(wholeBody(body)).toString()).toBe('{"a":1}')
   })
 
   it('are nothing where there are none', () => expect(new JsonPieces().done().length).toBe(0))
 })
+
+/** What goes out through a block of so many bytes, which holds something else before. */
+function sent(parts: readonly Uint8Array[], size: number): Buffer {
+  const fill = filler({ parts })
+  const block = Buffer.alloc(size, 'x')
+  const taken: Buffer[] = []
+  for (let filled = fill(block); filled.length > 0; filled = fill(block)) taken.push(Buffer.from(filled))
+  expect(taken.slice(0, -1).every(({ length }) => length === size)).toBe(true)
+  return Buffer.concat(taken)
+}
