@@ -8,6 +8,7 @@ import { searchParam, type TypedValue } from '../search/parameters.ts'
 import { and, codesOf, type Filter, or, type SearchParam } from '../search/query.ts'
 import type { FindAsk, FindReport, Right, Row, SearchAsk, Seen } from '../store/ports.ts'
 import { type Grant, grantsFor, hiddenBy, maskOf, reachOf } from './grants.ts'
+import type { Mask } from './mask.ts'
 import type { Policy } from './policy.ts'
 
 export interface GuardContext {
@@ -55,6 +56,13 @@ class Whole implements Seen {
   }
 }
 
+function masked(row: Row, mask: Mask): Seen {
+  let shown: Resource | null = null
+  const resource = (): Resource => (shown ??= mask.apply(row.resource()))
+  let bytes: Uint8Array | null = null
+  return { row, masked: true, json: () => (bytes ??= Buffer.from(JSON.stringify(resource()))), resource }
+}
+
 /** A search without what belongs to its answer; its filter leads to no other rows. */
 export type FilterAsk = Pick<SearchAsk, 'type' | 'filter' | 'codes' | 'order' | 'after' | 'limit'>
 
@@ -69,11 +77,7 @@ export function lens(policy: Policy, context: GuardContext) {
   const grantsOf = (row: Row, right: Right): readonly Grant[] => grantsFor(policy.forType(row.type).rights[right], row, matchesRow)
   const seen = (row: Row, grants: readonly Grant[]): Seen => {
     const mask = grants.length === 0 ? policy.forType(row.type).mask : maskOf(row.type, grants)
-    if (mask === null) return new Whole(row)
-    let shown: Resource | null = null
-    const resource = (): Resource => (shown ??= mask.apply(row.resource()))
-    let bytes: Uint8Array | null = null
-    return { row, masked: true, json: () => (bytes ??= Buffer.from(JSON.stringify(resource()))), resource }
+    return mask === null ? new Whole(row) : masked(row, mask)
   }
   /** The row as a right shows it; undefined where no grant of the right has it. For a caller that keeps it itself. */
   const glance = (row: Row, right: Right): Seen | undefined => {

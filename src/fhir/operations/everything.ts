@@ -155,8 +155,11 @@ async function referencesOf(rows: readonly Seen[], base: string): Promise<readon
   const own = new Set(rows.map(({ row }) => nameOf(row)))
   const others = new Set<string>()
   const turn = takingTurns(ROWS_A_LOOK)
+  let before: readonly string[] = []
   for (let at = 0; at < rows.length; at++) {
-    addOthers(textsOf(rows[at]!), own, others)
+    const texts = textsOf(rows[at]!)
+    addOthers(texts, before, own, others)
+    before = texts
     const pause = turn()
     if (pause !== undefined) await pause
   }
@@ -168,9 +171,12 @@ async function referencesOf(rows: readonly Seen[], base: string): Promise<readon
   return [...refs.values()]
 }
 
-/** Most are to rows that are shown, and written as such. */
-function addOthers(texts: readonly string[], own: ReadonlySet<string>, others: Set<string>): void {
-  for (const text of texts) if (!own.has(text)) others.add(text)
+/** Most are to what the row before referred to too (`before`), or to rows that are shown (`own`), and written as such. */
+function addOthers(texts: readonly string[], before: readonly string[], own: ReadonlySet<string>, others: Set<string>): void {
+  for (let i = 0; i < texts.length; i++) {
+    const text = texts[i]!
+    if (text !== before[i] && !own.has(text)) others.add(text)
+  }
 }
 
 const nameOf = memoized((row: Row) => refText(row))
