@@ -134,8 +134,13 @@ const additionTo = ({ sealer }: Held, blind: Blinder, record: AccessRecord, at: 
 /** Records of reads, part by part. `idle`: resolves when those are over that are under way. */
 function appends(put: (part: AccessRecord) => Promise<void>) {
   const running = new Set<Promise<void>>()
+  // Side by side, so that all parts become durable with one another.
   const all = async (record: AccessRecord): Promise<void> => {
-    for (const part of chunked(record)) await put(part)
+    const parts = chunked(record)
+    if (parts.length === 1) return put(parts[0]!)
+    const settled = await Promise.allSettled(parts.map(put))
+    const refused = settled.find((one) => one.status === 'rejected')
+    if (refused !== undefined) throw refused.reason
   }
   return {
     append(record: AccessRecord): Promise<void> {

@@ -1,10 +1,10 @@
 /**
  * The canonical bytes of a record: JSON with sorted two-letter keys, defaults left out, patients named once and then by number.
- * The same record always has the same bytes.
+ * The same record always has the same bytes. Format 1, which is read still, had resources as arrays.
  */
 import type { Interaction } from '../model/interaction.ts'
-import { memoized } from '../model/memo.ts'
 import type { AccessRecord, Action, AuditedInteraction, EntryAccess, NamedHead, Outcome, StoreCopy, Touched, WrittenVersion } from './record.ts'
+import { touchedIn, touchedText } from './touched-text.ts'
 
 /** JSON text of a record; `at` replaces the record's own time where the ledger had to move it forward. */
 export function encodeRecord(record: AccessRecord, at: number = record.at): string {
@@ -13,9 +13,9 @@ export function encodeRecord(record: AccessRecord, at: number = record.at): stri
   const some = <T>(list: readonly T[]): readonly T[] | undefined => (list.length === 0 ? undefined : list)
   const text = (value: string | null): string | undefined => (value === null ? undefined : value)
   const entries = some(record.entries.map((entry): EntryWire => [
-    entry.interaction, entry.type, entry.id, entry.status, entry.query, entry.resources.map((one) => touchedWire(one, numbers))
+    entry.interaction, entry.type, entry.id, entry.status, entry.query, touchedText(entry.resources, numbers)
   ]))
-  const resources = record.resources.map((one) => touchedText(one, numbers))
+  const resources = touchedText(record.resources, numbers)
   const written = some(record.written.map((one): WrittenWire => [one.key, one.hash, one.deleted ? 1 : 0, ...touchedWire(one, numbers)]))
   const wire: Wire = {
     ac: record.action,
@@ -38,30 +38,24 @@ export function encodeRecord(record: AccessRecord, at: number = record.at): stri
     pa: some(patients),
     pu: some(record.purposes),
     qu: text(record.query),
-    re: undefined,
+    re: resources === '' ? undefined : resources,
     ri: record.requestId,
     ro: some(record.roles),
     sc: text(record.scope),
     st: record.status,
     su: text(record.subject),
     ty: text(record.type),
-    v: record.v,
+    v: 2,
     wh: text(record.why),
     wr: written
   }
-  const json = JSON.stringify(wire)
-  if (resources.length === 0) return json
-  // A quote within a value is escaped, so this is nowhere but at the key.
-  const behind = json.indexOf(AFTER_RESOURCES)
-  return `${json.slice(0, behind)},"re":[${resources.join(',')}]${json.slice(behind)}`
+  return JSON.stringify(wire)
 }
-
-const AFTER_RESOURCES = ',"ri":'
 
 /** The record of bytes that were authenticated before; throws on another version. */
 export function decodeRecord(json: string): AccessRecord {
   const wire = JSON.parse(json) as Wire
-  if (wire.v !== 1) throw new Error('A ledger entry has a format that this version does not know')
+  if (wire.v !== 1 && wire.v !== 2) throw new Error('A ledger entry has a format that this version does not know')
   const patients = wire.pa ?? []
   return {
     v: 1,
@@ -85,7 +79,7 @@ export function decodeRecord(json: string): AccessRecord {
     id: wire.id ?? null,
     operation: wire.op ?? null,
     query: wire.qu ?? null,
-    resources: (wire.re ?? []).map((one) => touchedOf(one, patients)),
+    resources: resourcesOf(wire.re ?? '', patients),
     patients,
     written: (wire.wr ?? []).map((one) => writtenOf(one, patients)),
     entries: (wire.en ?? []).map((one) => entryOf(one, patients)),
@@ -99,7 +93,9 @@ export function decodeRecord(json: string): AccessRecord {
 
 type TouchedWire = readonly [type: string, id: string, version: number, ...patients: number[]]
 type WrittenWire = readonly [key: string, hash: string, deleted: number, ...touched: TouchedWire]
-type EntryWire = readonly [interaction: Interaction, type: string | null, id: string | null, status: number, query: string | null, resources: readonly TouchedWire[]]
+type EntryWire = readonly [interaction: Interaction, type: string | null, id: string | null, status: number, query: string | null, resources: ResourcesWire]
+/** Of format 1: arrays. */
+type ResourcesWire = string | readonly TouchedWire[]
 type CopyWire = readonly [command: StoreCopy['command'], begun: number, place: string, manifest: string | null]
 
 /** Keys stay sorted: JSON.stringify writes them in the order of the literal above. */
@@ -124,14 +120,14 @@ interface Wire {
   readonly pa: readonly string[] | undefined
   readonly pu: readonly string[] | undefined
   readonly qu: string | undefined
-  readonly re: readonly TouchedWire[] | undefined
+  readonly re: ResourcesWire | undefined
   readonly ri: string
   readonly ro: readonly string[] | undefined
   readonly sc: string | undefined
   readonly st: number
   readonly su: string | undefined
   readonly ty: string | undefined
-  readonly v: 1
+  readonly v: 1 | 2
   readonly wh: string | undefined
   readonly wr: readonly WrittenWire[] | undefined
 }
@@ -153,17 +149,8 @@ function touchedWire(one: Touched, number: (patient: string) => number): Touched
   return wire
 }
 
-/** JSON of the same. */
-function touchedText(one: Touched, number: (patient: string) => number): string {
-  if (one.patients.length === 1 && number(one.patients[0]!) === 0) return firstsText(one)
-  let text = startOf(one)
-  for (const patient of one.patients) text += `,${number(patient)}`
-  return `${text}]`
-}
-
-/** Of the first patient alone, as almost all are. */
-const firstsText = memoized((one: Touched) => `${startOf(one)},0]`)
-const startOf = memoized(({ type, id, version }: Touched) => JSON.stringify([type, id, version]).slice(0, -1))
+const resourcesOf = (resources: ResourcesWire, patients: readonly string[]): readonly Touched[] =>
+  typeof resources === 'string' ? touchedIn(resources, patients) : resources.map((one) => touchedOf(one, patients))
 
 function touchedOf([type, id, version, ...numbers]: TouchedWire, patients: readonly string[]): Touched {
   return { type, id, version, patients: numbers.map((number) => patients[number]).filter((patient) => patient !== undefined) }
@@ -176,5 +163,5 @@ function writtenOf([key, hash, deleted, ...rest]: WrittenWire, patients: readonl
 const copyOf = ([command, begun, place, manifest]: CopyWire): StoreCopy => ({ command, begun: begun === 1, place, manifest })
 
 function entryOf([interaction, type, id, status, query, resources]: EntryWire, patients: readonly string[]): EntryAccess {
-  return { interaction, type, id, status, query, resources: resources.map((one) => touchedOf(one, patients)) }
+  return { interaction, type, id, status, query, resources: resourcesOf(resources, patients) }
 }

@@ -44,6 +44,13 @@ describe('the canonical bytes of a record', () => {
     for (const record of [full(), copied()]) expect(decodeRecord(encodeRecord(record))).toEqual(record)
     expect(full().patients).toEqual(['42', '43', '45', '44'])
   })
+  it('of format 1 are read', () => {
+    const { v, re, en, ...rest } = JSON.parse(encodeRecord(full()))
+    expect([v, typeof re, typeof en[0].at(-1)]).toEqual([2, 'string', 'string'])
+    const first = { ...rest, v: 1, re: [['Observation', 'o-1', 3, 0, 1], ['Practitioner', 'p', 1]], en: [[...en[0].slice(0, -1), [['Observation', 'o-1', 1, 3]]]] }
+    expect(decodeRecord(JSON.stringify(first))).toEqual(full())
+    for (const other of [0, 3, undefined]) expect(() => decodeRecord(JSON.stringify({ ...first, v: other }))).toThrow()
+  })
   it('have sorted keys, so that the same record has the same bytes', () => {
     for (const record of [full(), copied()]) {
       const keys = Object.keys(JSON.parse(encodeRecord(record)) as object)

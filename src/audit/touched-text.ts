@@ -1,0 +1,51 @@
+/**
+ * Resources of a record as text, since a large disclosure names a thousand: words with a space between, in order. `/Type` stands before the
+ * first of each run of one type. A resource is its id (a UUID: `~` and its bytes in base64url; what is no FHIR id: `=` and its percent-encoding),
+ * then `;version` unless it is 1, then `,n` for each of its patients by number unless that is the first alone; `,` where there are none.
+ */
+import { memoized } from '../model/memo.ts'
+import type { Touched } from './record.ts'
+
+export function touchedText(resources: readonly Touched[], number: (patient: string) => number): string {
+  const words: string[] = []
+  let type: string | null = null
+  for (const one of resources) {
+    if (one.type !== type) words.push(`/${encodeURIComponent((type = one.type))}`)
+    const { patients } = one
+    words.push(patients.length === 1 && number(patients[0]!) === 0 ? wordOf(one) : `${wordOf(one)},${patients.map(number).join()}`)
+  }
+  return words.join(' ')
+}
+
+export function touchedIn(text: string, patients: readonly string[]): Touched[] {
+  const resources: Touched[] = []
+  let type = ''
+  for (const word of text === '' ? [] : text.split(' ')) {
+    if (word.startsWith('/')) type = decodeURIComponent(word.slice(1))
+    else resources.push(resourceOf(type, word, patients))
+  }
+  return resources
+}
+
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
+const FHIR_ID = /^[A-Za-z0-9.-]+$/
+
+/** All but the patients. */
+const wordOf = memoized(({ id, version }: Touched) => {
+  const name = UUID.test(id) ? `~${Buffer.from(id.replaceAll('-', ''), 'hex').toString('base64url')}` : FHIR_ID.test(id) ? id : `=${encodeURIComponent(id)}`
+  return version === 1 ? name : `${name};${version}`
+})
+
+function resourceOf(type: string, word: string, patients: readonly string[]): Touched {
+  const [whole, ...numbers] = word.split(',') as [string, ...string[]]
+  const [name, version = '1'] = whole.split(';') as [string, string?]
+  const of = numbers.length === 0 ? [0] : numbers.filter((number) => number !== '').map(Number)
+  return { type, id: idOf(name), version: Number(version), patients: of.map((number) => patients[number]).filter((patient) => patient !== undefined) }
+}
+
+function idOf(name: string): string {
+  if (name.startsWith('=')) return decodeURIComponent(name.slice(1))
+  if (!name.startsWith('~')) return name
+  const hex = Buffer.from(name.slice(1), 'base64url').toString('hex')
+  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-')
+}
