@@ -259,8 +259,8 @@ export function distinctPatients(resources: readonly Touched[], written: readonl
   const patients = new Set<string>()
   let last: readonly string[] | null = null
   for (const one of resources) {
-    // Rows of a patient come one after the other.
-    if (last !== null && last.length === 1 && one.patients.length === 1 && last[0] === one.patients[0]) continue
+    // Rows of a patient come one after the other, and name the very same list.
+    if (one.patients === last) continue
     last = one.patients
     for (const patient of one.patients) patients.add(patient)
   }

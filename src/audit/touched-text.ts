@@ -9,10 +9,16 @@ import type { Touched } from './record.ts'
 export function touchedText(resources: readonly Touched[], number: (patient: string) => number): string {
   const words: string[] = []
   let type: string | null = null
+  /** Rows of a patient come one after the other, and name the very same list. */
+  let patients: readonly string[] | null = null
+  let ofThese = ''
   for (const one of resources) {
     if (one.type !== type) words.push(`/${encodeURIComponent((type = one.type))}`)
-    const { patients } = one
-    words.push(patients.length === 1 && number(patients[0]!) === 0 ? wordOf(one) : `${wordOf(one)},${patients.map(number).join()}`)
+    if (one.patients !== patients) {
+      patients = one.patients
+      ofThese = patients.length === 1 && number(patients[0]!) === 0 ? '' : `,${patients.map(number).join()}`
+    }
+    words.push(ofThese === '' ? wordOf(one) : wordOf(one) + ofThese)
   }
   return words.join(' ')
 }

@@ -3,6 +3,7 @@
  * `accept` confirm each: the index is a hint, what was opened is the truth.
  */
 import { SealBroken, open, type Opened } from '../crypto/envelope.ts'
+import type { DataKey } from '../crypto/keys.ts'
 import { fault } from '../model/errors.ts'
 import type { Ref, Resource } from '../model/resource.ts'
 import { takingTurns } from '../model/turns.ts'
@@ -102,22 +103,33 @@ export async function openFault(options: SealedStoreOptions, stored: Stored): Pr
   }
 }
 
+/** What many rows have alike is the same object in each, so that it is compared by being that, and takes no memory. */
 function rowOf(stored: Stored, opened: Opened, parse: (bytes: Uint8Array) => unknown): Row {
-  const { header, body } = opened
+  const { header, body, key } = opened
   if (header.deleted !== stored.deleted || header.updated !== stored.updated) throw new SealBroken('A record does not agree with its header')
   let parsed: Resource | null = null
   return Object.freeze({
-    type: header.type,
+    type: stored.type,
     id: header.id,
     version: header.version,
     updated: header.updated,
     deleted: header.deleted,
-    patients: Object.freeze(header.patients),
-    labels: Object.freeze(header.labels),
+    patients: key.patient === null ? Object.freeze(header.patients) : patientsUnder(key, key.patient),
+    labels: header.labels.length === 0 ? NO_LABELS : Object.freeze(header.labels),
     json: body,
     memo: [],
     resource: () => (parsed ??= frozen(parse(body) as Resource))
   })
+}
+
+const NO_LABELS: readonly string[] = Object.freeze([])
+const underKeys = new WeakMap<DataKey, readonly string[]>()
+
+/** A patient's key opens only rows of that patient alone (crypto/envelope.ts). */
+function patientsUnder(key: DataKey, patient: string): readonly string[] {
+  let patients = underKeys.get(key)
+  if (patients === undefined) underKeys.set(key, (patients = Object.freeze([patient])))
+  return patients
 }
 
 interface Finding extends SealedStoreOptions { readonly index: IndexState; readonly store: ResourceStore; readonly openRow: OpenRow }

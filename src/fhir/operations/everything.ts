@@ -179,11 +179,25 @@ function addOthers(texts: readonly string[], before: readonly string[], own: Rea
   }
 }
 
-const nameOf = memoized((row: Row) => refText(row))
+const nameOf = memoized((row: Row) => sharedIn(row.patients)(refText(row)))
 
 /** What a mask left of a row is its caller's alone and is looked through each time. */
 const textsOf = (seen: Seen): readonly string[] => (seen.masked ? referenceTexts(seen.json()) : textsOfRow(seen.row))
-const textsOfRow = memoized((row: Row) => referenceTexts(row.json))
+const textsOfRow = memoized((row: Row) => referenceTexts(row.json).map(sharedIn(row.patients)))
+
+const shared = new WeakMap<readonly string[], Map<string, string>>()
+
+/** The same text as the same object in all rows of a patient, which name the same list of patients: a set finds it by being that. */
+function sharedIn(patients: readonly string[]): (text: string) => string {
+  let texts = shared.get(patients)
+  if (texts === undefined) shared.set(patients, (texts = new Map()))
+  const known = texts
+  return (text) => {
+    const same = known.get(text) ?? text
+    known.set(same, same)
+    return same
+  }
+}
 
 const REFERENCE = Buffer.from('"reference":"')
 const QUOTE = 0x22
