@@ -50,10 +50,11 @@ export async function searchset({ site }: Exchange, { links, total, rows, includ
 
 /** Writes entries one behind the other; `end` closes their list, behind an entry of its own if given. */
 function entryWriter(pieces: JsonPieces, base: string) {
+  const startOf = startsUnder(base)
   let last: keyof typeof ENDS | null = null
   return {
     write(seen: Seen, mode: keyof typeof ENDS, subset: Subset | null): void {
-      const start = startOf(seen.row, base)
+      const start = startOf(seen.row)
       if (last === 'match') pieces.bytes(start)
       else pieces.text(last === null ? ',"entry":[' : `${ENDS.include},`).bytes(start.subarray(BEHIND_BYTES))
       last = mode
@@ -74,14 +75,14 @@ const ROWS_A_LOOK = 16
 const ENDS = { match: ',"search":{"mode":"match"}}', include: ',"search":{"mode":"include"}}' }
 const BEHIND_BYTES = `${ENDS.match},`.length
 
-/** What comes before a row's bytes behind a match: most entries are, and one piece is put in faster than two. */
-function startOf(row: Row, base: string): Uint8Array {
-  const start = startsOf(row)
-  if (start.base !== base) Object.assign(start, { base, bytes: Buffer.from(`${ENDS.match},{"fullUrl":"${base}/${refText(row)}","resource":`) })
-  return start.bytes
-}
+const starts = new Map<string, (row: Row) => Uint8Array>()
 
-const startsOf = memoized((_: Row) => ({ base: '', bytes: new Uint8Array() }))
+/** What comes before a row's bytes behind a match: most entries are, and one piece is put in faster than two. A server has one base. */
+function startsUnder(base: string): (row: Row) => Uint8Array {
+  const known = starts.get(base) ?? memoized((row: Row) => Buffer.from(`${ENDS.match},{"fullUrl":"${base}/${refText(row)}","resource":`))
+  starts.set(base, known)
+  return known
+}
 
 function linksOf(exchange: Exchange, path: string, used: Query['used'], { next, previous, isLater }: Page): readonly { readonly relation: string; readonly url: string }[] {
   const { base } = exchange.site

@@ -95,7 +95,7 @@ export function guard(store: StagedStore, policy: Policy, context: GuardContext)
 
 /** Each version once. Where no two rows have one id there is nothing to compare. */
 function distinct(rows: readonly Row[]): readonly Row[] {
-  if (rows.length < 2 || new Set(rows.map(({ id }) => id)).size === rows.length) return [...rows]
+  if (rows.length < 2 || new Set(rows.map(({ id }) => id)).size === rows.length) return rows
   return [...new Map(rows.map((row) => [`${refText(row)}/${row.version}`, row])).values()]
 }
 

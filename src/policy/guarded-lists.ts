@@ -18,12 +18,8 @@ export function lister(store: StagedStore, eyes: Lens, { scanRecordsMax }: Guard
         return true
       }
       const { rows, next } = await store.findOfPatient({ patient, accept, after, limit })
-      // All that were accepted, in order, but for one that had no room.
-      let at = 0
-      return { rows: rows.map((row) => {
-        while (accepted[at]!.row !== row) at += 1
-        return reveal(accepted[at]!)
-      }), next }
+      // Rows come as they were accepted, but for those that are staged, which stand the other way round.
+      return { rows: rows.map((row, at) => reveal(accepted[at]?.row === row ? accepted[at] : eyes.glance(row, 's')!)), next }
     },
     async readAll(refs, keep) {
       const allowed: readonly Ref[] = refs.filter(({ type }) => eyes.has(type, 'r'))

@@ -128,6 +128,15 @@ describe('Patient $everything', () => {
     expect(rows((await server.ask(system, 'GET', linkOf(server, page, 'next')!)).json, 'match')).toEqual([])
   })
 
+  test('shows several rows that were staged before it, the newest first', async () => {
+    const id = (await server.put(patient('several'))).id
+    const staged = Array.from({ length: 4 }, (_, i) => entry('PUT', `Observation/several-${i}`, observation(`Patient/${id}`, { id: `several-${i}` })))
+    const reply = await server.ask(system, 'POST', '', { body: bundle('transaction', [...staged, entry('GET', `Patient/${id}/$everything`)]) })
+    expect(reply.status, reply.text).toBe(200)
+    const shown = reply.json.entry.at(-1).resource.entry.map(({ resource }: Json) => `${resource.resourceType}/${resource.id}`)
+    expect([shown[0], ...shown.slice(1).sort()]).toEqual([`Patient/${id}`, 'Observation/several-0', 'Observation/several-1', 'Observation/several-2', 'Observation/several-3'])
+  })
+
   test('runs in a batch and, on what was staged, in a transaction', async () => {
     const of = async (type: 'batch' | 'transaction', ...entries: object[]): Promise<Reply> => server.ask(system, 'POST', '', { body: bundle(type, entries) })
     const inBatch = await of('batch', entry('GET', 'Patient/a/$everything?_type=Patient'), entry('POST', 'Patient/a/$everything', { resourceType: 'Parameters', parameter: [{ name: '_type', valueCode: 'Patient' }] }), entry('GET', 'Patient/a/$everything?x=1'))
