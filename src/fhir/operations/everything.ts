@@ -4,20 +4,18 @@
  * where nothing is hidden and no care dates are asked for. The audit log is not part of a record: no AuditEvents.
  */
 import { fault, notFound } from '../../model/errors.ts'
-import { memoized } from '../../model/memo.ts'
 import { type Ref, refText } from '../../model/resource.ts'
-import { takingTurns } from '../../model/turns.ts'
 import { isResourceType } from '../../search/classification.ts'
 import { matches } from '../../search/match.ts'
 import { searchParam } from '../../search/parameters.ts'
 import { parseCriteria } from '../../search/parse.ts'
 import { and, type Filter, or } from '../../search/query.ts'
-import { parseReference } from '../../search/references.ts'
 import { dateRange } from '../../search/types/date-text.ts'
-import type { Position, Row, Seen } from '../../store/ports.ts'
+import type { Position, Seen } from '../../store/ports.ts'
 import { type Exchange, openPosition, pageToken } from '../exchange.ts'
 import { searchset } from '../searchset.ts'
 import type { Arguments, OperationCall, OperationDefinition, OperationParameter } from './operation.ts'
+import { referencesBeside } from './row-references.ts'
 
 const SHARED: readonly OperationParameter[] = [
   { name: '_since', type: 'instant', min: 0, max: '1' }, { name: '_type', type: 'code', min: 0, max: '*' }, { name: '_count', type: 'positiveInt', min: 0, max: '1' },
@@ -68,7 +66,7 @@ async function everything({ exchange, given: asked }: OperationCall, keepOf: (ce
     : await guarded.ofPatient({ patient, keep: (seen) => seen.row.type !== 'AuditEvent' && wanted(seen) && !isCenter(seen) && keep(seen), after, limit: Math.max(1, limit - first.length) })
   const rows = [...first, ...page.rows]
   const isOfNobodyElse: Keep = ({ row }) => row.patients.length === 0 || (row.type === 'Patient' && row.id === patient)
-  const included = await guarded.readAll(await referencesOf([center, ...rows], site.base), (seen) => wanted(seen) && !isCenter(seen) && isOfNobodyElse(seen))
+  const included = await guarded.readAll(await referencesBeside([center, ...rows], site.base), (seen) => wanted(seen) && !isCenter(seen) && isOfNobodyElse(seen))
   const self = `${site.base}/${path}${given.pairs.length === 0 ? '' : `?${new URLSearchParams(given.pairs.map(([name, value]) => [name, value]))}`}`
   const links = [{ relation: 'self', url: self }]
   if (page.next !== null && page.next.key.length === 0) throw fault(422, 'not-supported', "Within a transaction there is no second page: ask for more with '_count'")
@@ -145,72 +143,4 @@ function ofEncounter(id: string, { site }: Exchange): Keep {
     if (!filters.has(type)) filters.set(type, filterOf(type))
     return matches(filters.get(type)!, seen.resource(), { base: site.base })
   }
-}
-
-/** Rows that are looked through in some ten microseconds each, after which the time is looked at. */
-const ROWS_A_LOOK = 16
-
-/** References in what is shown. */
-async function referencesOf(rows: readonly Seen[], base: string): Promise<readonly Ref[]> {
-  const own = new Set(rows.map(({ row }) => nameOf(row)))
-  const others = new Set<string>()
-  const turn = takingTurns(ROWS_A_LOOK)
-  let before: readonly string[] = []
-  for (let at = 0; at < rows.length; at++) {
-    const texts = textsOf(rows[at]!)
-    addOthers(texts, before, own, others)
-    before = texts
-    const pause = turn()
-    if (pause !== undefined) await pause
-  }
-  const refs = new Map<string, Ref>()
-  for (const text of others) {
-    const parsed = parseReference(text, base)
-    if (parsed !== null && 'type' in parsed && !own.has(refText(parsed))) refs.set(refText(parsed), { type: parsed.type, id: parsed.id })
-  }
-  return [...refs.values()]
-}
-
-/** Most are to what the row before referred to too (`before`), or to rows that are shown (`own`), and written as such. */
-function addOthers(texts: readonly string[], before: readonly string[], own: ReadonlySet<string>, others: Set<string>): void {
-  for (let i = 0; i < texts.length; i++) {
-    const text = texts[i]!
-    if (text !== before[i] && !own.has(text)) others.add(text)
-  }
-}
-
-const nameOf = memoized((row: Row) => sharedIn(row.patients)(refText(row)))
-
-/** What a mask left of a row is its caller's alone and is looked through each time. */
-const textsOf = (seen: Seen): readonly string[] => (seen.masked ? referenceTexts(seen.json()) : textsOfRow(seen.row))
-const textsOfRow = memoized((row: Row) => referenceTexts(row.json).map(sharedIn(row.patients)))
-
-const shared = new WeakMap<readonly string[], Map<string, string>>()
-
-/** The same text as the same object in all rows of a patient, which name the same list of patients: a set finds it by being that. */
-function sharedIn(patients: readonly string[]): (text: string) => string {
-  let texts = shared.get(patients)
-  if (texts === undefined) shared.set(patients, (texts = new Map()))
-  const known = texts
-  return (text) => {
-    const same = known.get(text) ?? text
-    known.set(same, same)
-    return same
-  }
-}
-
-const REFERENCE = Buffer.from('"reference":"')
-const QUOTE = 0x22
-
-/** Found in the bytes: a quote within a string is escaped, so the pattern is nowhere but where it says. References are ASCII where they are ours. */
-function referenceTexts(json: Uint8Array): readonly string[] {
-  const bytes = Buffer.from(json.buffer, json.byteOffset, json.byteLength)
-  const texts = new Set<string>()
-  for (let at = bytes.indexOf(REFERENCE); at >= 0;) {
-    const start = at + REFERENCE.length
-    const end = bytes.indexOf(QUOTE, start)
-    texts.add(bytes.toString('latin1', start, end))
-    at = bytes.indexOf(REFERENCE, end)
-  }
-  return [...texts]
 }
