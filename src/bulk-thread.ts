@@ -1,22 +1,25 @@
-import { setPriority } from 'node:os'
 import { parentPort, workerData } from 'node:worker_threads'
 import type { BulkAnswer, BulkAsk, BulkStart } from './bulk-messages.ts'
 import { KeysUnavailable } from './crypto/errors.ts'
 import { FhirError } from './model/errors.ts'
 import { wholeBody } from './model/interaction.ts'
+import { beNice, letHelpersBeNice } from './priority.ts'
 import { StoreUnavailable } from './store/ports.ts'
 import { xmlOfReply } from './fhir/xml/reply-xml.ts'
 import { openSystem } from './system.ts'
 
-/** As `nice` has it: 0 is the main thread's, 19 the least. */
-const NICE = 19
+/**
+ * Readers on the main thread come first where cores are few, and with them all that they wait for. While it starts the thread is more urgent
+ * than later: there is a limit of time for that, and on a busy machine the least urgent thread would not keep it.
+ */
+const NICE = { starting: 10, helpers: 10, working: 19 } as const
 
 const { config, writers, slot, packages } = workerData as BulkStart
 const port = parentPort!
+beNice(NICE.starting)
+letHelpersBeNice(NICE.helpers)
 const system = await openSystem({ config, writers, slot, packages })
-// Readers on the main thread come first where cores are few. Only Linux has priorities of single threads. While it starts it is their equal: there is
-// a limit of time for that, and on a busy machine the least urgent thread would not keep it.
-if (process.platform === 'linux') setPriority(NICE)
+beNice(NICE.working)
 port.postMessage({ kind: 'ready' } satisfies BulkAnswer)
 
 // One request at a time; the port keeps the others in order. Replies to lay out wait for no load.

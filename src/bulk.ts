@@ -61,7 +61,7 @@ export function openBulk(system: System, slot: string): Bulk {
   }
   return {
     handle: (request, caller) =>
-      send<FhirResponse>({ number: ++number, kind: 'request', request, caller }, request.body !== null && 'bytes' in request.body ? [ownBuffer(request.body.bytes)] : []),
+      send<FhirResponse>({ number: ++number, kind: 'request', request, caller }, request.body !== null && 'bytes' in request.body ? movable(request.body.bytes) : []),
     toXml: (json) => send<string>({ number: ++number, kind: 'xml', json }, []),
     async close() {
       if (worker === null) return
@@ -74,5 +74,5 @@ export function openBulk(system: System, slot: string): Bulk {
 
 interface Waiting { readonly resolve: (result: FhirResponse | string) => void; readonly reject: (error: Error) => void }
 
-/** The body's memory moves to the thread; http gives each large body a buffer of its own. */
-const ownBuffer = (bytes: Uint8Array): ArrayBuffer => bytes.buffer as ArrayBuffer
+/** The body's memory, shared or a buffer of its own, which moves to the thread: http gives each large body one. */
+const movable = ({ buffer }: Uint8Array): ArrayBuffer[] => (buffer instanceof ArrayBuffer ? [buffer] : [])

@@ -80,10 +80,13 @@ function lengthOf({ headers }: IncomingMessage): number | null {
 
 const PLACED_BYTES_MIN = 1_048_576
 
-/** `length`: of the whole body, which Node sees to. Memory is taken page by page, as bytes arrive. */
+/**
+ * `length`: of the whole body, which Node sees to. Memory is taken page by page, as bytes arrive, and is shared: another thread gets it without a copy,
+ * and V8 does not count it among its own, for which it would collect all garbage.
+ */
 function collect(incoming: IncomingMessage, length: number | null, bytesMax: number, tooBig: () => FhirError): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
-    const whole = length === null ? null : new Uint8Array(length)
+    const whole = length === null ? null : new Uint8Array(new SharedArrayBuffer(length))
     const chunks: Buffer[] = []
     let size = 0
     const stop = (error: Error) => {
@@ -95,7 +98,12 @@ function collect(incoming: IncomingMessage, length: number | null, bytesMax: num
       size += chunk.length
       if (size > bytesMax) stop(tooBig())
       else if (whole === null) chunks.push(chunk)
-      else whole.set(chunk, at)
+      else {
+        whole.set(chunk, at)
+        // The next turn of the event loop brings the next piece, and not, as Node would read them, thirty at once: others come in between.
+        incoming.pause()
+        setImmediate(() => incoming.resume())
+      }
     }
     const onEnd = () => {
       incoming.off('close', onClose)
