@@ -34,7 +34,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   model: ['model']
 }
 
-const COMPOSITION = ['system', 'stores', 'serve', 'workers', 'news', 'moving', 'backup', 'copy-record', 'restore-mark', 'bulk', 'bulk-messages', 'bulk-thread']
+const COMPOSITION = ['system', 'stores', 'serve', 'workers', 'news', 'moving', 'backup', 'copy-record', 'restore-mark', 'bulk', 'bulk-messages', 'bulk-thread', 'priority']
 
 function importsOf(source: Source): readonly { readonly from: string; readonly local: string | null }[] {
   const names: string[] = []

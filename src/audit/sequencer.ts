@@ -3,7 +3,7 @@
  * indexes both. A crash at any point leaves entries that the next pass takes again; ids already in a log are dropped.
  */
 import type { Bytes } from '../model/resource.ts'
-import { eachInTurns, takingTurns } from '../model/turns.ts'
+import { eachInTurns, takingShortTurns } from '../model/turns.ts'
 import type { KeyRing } from '../crypto/keys.ts'
 import { type LedgerStore, OUTBOX_MAX, type OutboxEntry, type RecordStore, type Term } from '../store/ports.ts'
 import type { Chain } from './chain.ts'
@@ -163,7 +163,7 @@ async function waitingTerms(options: SequencerOptions, log: Bytes, head: Head, t
 
 async function postingsOf(terms: readonly (readonly Term[])[], first: number): Promise<{ readonly term: Term; readonly seq: number }[]> {
   const postings: { readonly term: Term; readonly seq: number }[] = []
-  await eachInTurns(terms.entries(), takingTurns(), ([i, some]) => {
+  await eachInTurns(terms.entries(), takingShortTurns(), ([i, some]) => {
     for (const term of some) postings.push({ term, seq: first + i })
   })
   return postings
@@ -176,7 +176,7 @@ async function segmentTerms({ store, ring, blinder }: SequencerOptions, log: Byt
   const opener = entryOpener(ring)
   const entries = await store.entries(log, first, SEGMENT_ENTRIES, 'oldest')
   if (entries.length < SEGMENT_ENTRIES) return null
-  const breath = takingTurns()
+  const breath = takingShortTurns()
   for (const [i, { id, sealed }] of entries.entries()) {
     terms[i] ??= blinder.terms(await opener.open(log, id, unstamped(sealed)))
     const pause = breath()

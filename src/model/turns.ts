@@ -1,7 +1,8 @@
 /** Work on one thread that lets others run in between. */
 
-/** Milliseconds of work after which others have their turn. */
+/** Milliseconds of work after which others have their turn: for somebody who waits, and for nobody. */
 const WORK_MS = 10
+const BACKGROUND_MS = 2
 
 /** To be called between two pieces of work: a promise to wait for where others should run, else undefined. */
 export type Turn = () => Promise<unknown> | undefined
@@ -22,6 +23,20 @@ export function takingTurns(every = 1): Turn {
   }
 }
 
+/** Of work that nobody waits for: whoever comes meanwhile waits for little of it, and a busy server, whose turns are long, gets it done all the same. */
+export function takingShortTurns(): Turn {
+  let last = performance.now()
+  let workMs = BACKGROUND_MS
+  return () => {
+    const now = performance.now()
+    if (now - last <= workMs) return undefined
+    return new Promise(setImmediate).then(() => {
+      last = performance.now()
+      workMs = Math.min(WORK_MS, Math.max(BACKGROUND_MS, last - now))
+    })
+  }
+}
+
 /** Does the work for each item in order, in turns. */
 export async function eachInTurns<T>(items: Iterable<T>, turn: Turn, work: (item: T) => void | Promise<void>): Promise<void> {
   for (const item of items) {
@@ -33,8 +48,7 @@ export async function eachInTurns<T>(items: Iterable<T>, turn: Turn, work: (item
 }
 
 /** A sorted copy, as `toSorted` makes it, in turns. Items that compare as equal stay as they stood. */
-export async function sortInTurns<T>(items: readonly T[], compare: (a: T, b: T) => number): Promise<T[]> {
-  const turn = takingTurns()
+export async function sortInTurns<T>(items: readonly T[], compare: (a: T, b: T) => number, turn = takingTurns()): Promise<T[]> {
   let runs: T[][] = []
   for (let from = 0; from < items.length; from += RUN) {
     runs.push(items.slice(from, from + RUN).sort(compare))

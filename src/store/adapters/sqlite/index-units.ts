@@ -1,10 +1,10 @@
-import { sortInTurns, takingTurns } from '../../../model/turns.ts'
+import { sortInTurns, takingShortTurns } from '../../../model/turns.ts'
 import { TERM_BYTES, type Term } from '../../ports.ts'
 import type { IndexUnit } from './messages.ts'
 import { BLOCK_ENTRIES, blockOf, inOrder, listText, type ListText } from './posting-lists.ts'
 
 const POSTINGS_MAX = 4_000
-const GROUPED_AT_ONCE = 1_000
+const GROUPED_AT_ONCE = 250
 
 export type Posting = { readonly term: Term; readonly seq: number }
 
@@ -47,7 +47,7 @@ function endOfBlock(seqs: readonly number[], from: number): number {
 /** Postings of a term come mostly as the same object: only the distinct ones are compared. Entries of large bundles have thousands. */
 async function byTerm(postings: readonly Posting[]): Promise<readonly TermSeqs[]> {
   const groups = new Map<Term, TermSeqs & { readonly seqs: number[] }>()
-  const turn = takingTurns()
+  const turn = takingShortTurns()
   // By number: within an async function an iterator makes an object for each.
   for (let i = 0; i < postings.length; i++) {
     const { term, seq } = postings[i]!
@@ -57,7 +57,7 @@ async function byTerm(postings: readonly Posting[]): Promise<readonly TermSeqs[]
     const pause = i % GROUPED_AT_ONCE === 0 ? turn() : undefined
     if (pause !== undefined) await pause
   }
-  return sortInTurns([...groups.values()], (a, b) => a.head - b.head || Buffer.compare(a.term, b.term))
+  return sortInTurns([...groups.values()], (a, b) => a.head - b.head || Buffer.compare(a.term, b.term), turn)
 }
 
 const headOf = (term: Term): number => ((term[0]! << 16 | term[1]! << 8 | term[2]!) * 2 ** 24) + (term[3]! << 16 | term[4]! << 8 | term[5]!)
