@@ -2,21 +2,30 @@ import { fault } from '../model/errors.ts'
 import type { FhirRequest } from '../model/interaction.ts'
 import { parseJson } from '../model/json.ts'
 import type { Resource } from '../model/resource.ts'
+import { takingTurns } from '../model/turns.ts'
 import { referencesIn } from '../search/references.ts'
 import type { Exchange } from './exchange.ts'
 import { bodyFormat } from './formats.ts'
 import { validateResource } from './validate/validate.ts'
 import { parseXml } from './xml/read-xml.ts'
 
-/** The resource in a request's body, valid R4 of the expected type and by the profiles that it claims and that are known here. FhirError 400 or 422 with the path of each fault. */
-export function resourceIn({ request, site }: Pick<Exchange, 'request' | 'site'>, type: string | null): Resource {
+/**
+ * The resource in a request's body, valid R4 of the expected type and by the profiles that it claims and that are known here. FhirError 400 or 422 with the path of each
+ * fault. What is done with a large one has turns of its own.
+ */
+export async function resourceIn({ request, site }: Pick<Exchange, 'request' | 'site'>, type: string | null): Promise<Resource> {
   const { body } = request
   if (body === null) throw fault(400, 'required', 'A resource is needed as the body')
-  const valid = (value: unknown): Resource => site.definitions.requireClaims(wholly(validateResource(value, type)))
-  if ('resource' in body) return valid(body.resource)
-  if (body.bytes.length === 0) throw fault(400, 'required', 'A resource is needed as the body')
-  if (type === 'Binary' && bodyFormat(body.contentType, true) === undefined) return rawBinary(request, body.bytes, body.contentType)
-  return valid(valueIn(body, site.bounds.jsonDepthMax))
+  if ('bytes' in body && body.bytes.length === 0) throw fault(400, 'required', 'A resource is needed as the body')
+  if ('bytes' in body && type === 'Binary' && bodyFormat(body.contentType, true) === undefined) return rawBinary(request, body.bytes, body.contentType)
+  const turn = takingTurns()
+  const value = 'resource' in body ? body.resource : valueIn(body, site.bounds.jsonDepthMax)
+  const parsed = turn()
+  if (parsed !== undefined) await parsed
+  const resource = validateResource(value, type)
+  const validated = turn()
+  if (validated !== undefined) await validated
+  return site.definitions.requireClaims(wholly(resource))
 }
 
 /** A body in any format that is read, as parsed JSON; FhirError 400 where it is not in the format that it says. */

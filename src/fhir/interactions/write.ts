@@ -16,7 +16,7 @@ export const create: InteractionDefinition = {
     allowParams(request, ['_format', '_pretty'])
     const type = request.type!
     guarded.require(type, 'c')
-    const resource = resourceIn(exchange, type)
+    const resource = await resourceIn(exchange, type)
     const criteria = request.headers.ifNoneExist
     if (criteria !== undefined) {
       const match = await conditionalMatch(exchange, type, criteria)
@@ -33,7 +33,7 @@ export const update: InteractionDefinition = {
     const { request, guarded } = exchange
     const type = request.type!
     guarded.require(type, 'u')
-    const resource = resourceIn(exchange, type)
+    const resource = await resourceIn(exchange, type)
     if (request.id === null) return conditionalUpdate(exchange, resource)
     allowParams(request, ['_format', '_pretty'])
     if (resource.id !== request.id) throw fault(400, 'invalid', 'The id of the resource must be the id of the URL', `${type}.id`)
