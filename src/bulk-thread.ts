@@ -9,17 +9,16 @@ import { xmlOfReply } from './fhir/xml/reply-xml.ts'
 import { openSystem } from './system.ts'
 
 /**
- * Readers on the main thread come first where cores are few, and with them all that they wait for. While it starts the thread is more urgent
- * than later: there is a limit of time for that, and on a busy machine the least urgent thread would not keep it.
+ * Readers on the main thread come first where cores are few, and with them all that they wait for. Less urgent than this it gains them nothing,
+ * and on a busy machine the thread would not start in time, and take a minute for what is work of two seconds.
  */
-const NICE = { starting: 10, helpers: 10, working: 19 } as const
+const NICE = 10
 
 const { config, writers, slot, packages } = workerData as BulkStart
 const port = parentPort!
-beNice(NICE.starting)
-letHelpersBeNice(NICE.helpers)
+beNice(NICE)
+letHelpersBeNice(NICE)
 const system = await openSystem({ config, writers, slot, packages })
-beNice(NICE.working)
 port.postMessage({ kind: 'ready' } satisfies BulkAnswer)
 
 // One request at a time; the port keeps the others in order. Replies to lay out wait for no load.
