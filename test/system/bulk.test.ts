@@ -4,6 +4,7 @@ import { request } from 'node:http'
 import { getPriority } from 'node:os'
 import { gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, it, test } from 'vitest'
+import { beNice, letHelpersBeNice } from '../../src/priority.ts'
 import { type Harness, startHarness, SYSTEM } from '../harness.ts'
 
 let server: Harness
@@ -88,4 +89,9 @@ test.skipIf(process.platform !== 'linux' || getPriority() >= 10)('what works on 
   expect(threads.filter(isHelper).length).toBeGreaterThan(0)
   expect(threads.filter(isHelper).filter(([, nice]) => nice !== 10)).toEqual([])
   expect(threads.filter((thread) => !isHelper(thread) && thread[1] === 10)).toHaveLength(1)
+})
+
+test('a priority that cannot be set is left as it is', () => {
+  expect([beNice(1_000), letHelpersBeNice(1_000)]).toEqual([false, 0])
+  expect(beNice(getPriority())).toBe(process.platform === 'linux')
 })
