@@ -1,7 +1,10 @@
 import { type AccessRecord, distinctPatients, type EntryAccess, type Touched } from './record.ts'
 
-/** Resources that one entry names at most; a larger disclosure becomes several entries of one request id. */
-export const RESOURCES_MAX = 1000
+/**
+ * Resources that one entry names at most; a larger disclosure becomes several entries of one request id. A page of a thousand and what is included
+ * with it is mostly one.
+ */
+export const RESOURCES_MAX = 1_250
 
 /** The record as it is, or parts of it that each name at most RESOURCES_MAX resources. Writes are never parted: their entry is one commit's. */
 export function chunked(record: AccessRecord): readonly AccessRecord[] {

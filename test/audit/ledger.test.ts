@@ -269,7 +269,7 @@ it('parts a disclosure of more resources than one entry names, and loses none', 
   const parts = chunked(accessRecord({ at: 0, request: asked('search-type'), caller: CALLER, status: 200, disclosed }))
   expect(parts.map((part) => part.resources.length)).toEqual([RESOURCES_MAX, RESOURCES_MAX, 1])
   expect(parts.flatMap((part) => part.resources)).toEqual(disclosed)
-  expect(parts[2]!.patients).toEqual(['p-5'])
+  expect(parts[2]!.patients).toEqual([`p-${(2 * RESOURCES_MAX) % 7}`])
   const entries = [entryAccess(asked('search-type'), 200, disclosed), entryAccess(asked('read', { id: 'o-1' }), 404, [])]
   const bundle = chunked(accessRecord({ at: 0, request: asked('batch'), caller: CALLER, status: 200, entries }))
   expect(bundle.flatMap((part) => part.entries.flatMap((entry) => entry.resources))).toEqual(disclosed)
