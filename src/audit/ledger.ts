@@ -7,6 +7,7 @@ import { readdir } from 'node:fs/promises'
 import type { KeyRing } from '../crypto/keys.ts'
 import type { Bytes } from '../model/resource.ts'
 import { type LedgerStore, type OutboxEntry, type RecordStore, StoreUnavailable } from '../store/ports.ts'
+import { allSettled } from './all-settled.ts'
 import { hmacChain } from './chain.ts'
 import { chunked } from './chunks.ts'
 import { entrySealer } from './entry.ts'
@@ -137,10 +138,7 @@ function appends(put: (part: AccessRecord) => Promise<void>) {
   // Side by side, so that all parts become durable with one another.
   const all = async (record: AccessRecord): Promise<void> => {
     const parts = chunked(record)
-    if (parts.length === 1) return put(parts[0]!)
-    const settled = await Promise.allSettled(parts.map(put))
-    const refused = settled.find((one) => one.status === 'rejected')
-    if (refused !== undefined) throw refused.reason
+    await (parts.length === 1 ? put(parts[0]!) : allSettled(parts.map(put)))
   }
   return {
     append(record: AccessRecord): Promise<void> {

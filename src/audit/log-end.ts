@@ -5,6 +5,7 @@
 import { byteText } from '../crypto/bytes.ts'
 import type { Bytes } from '../model/resource.ts'
 import { type LedgerEntry, type LedgerStore, type OutboxEntry, StoreUnavailable, type Term } from '../store/ports.ts'
+import { allSettled } from './all-settled.ts'
 import type { Chain } from './chain.ts'
 import { stampOf, stamped } from './stamp.ts'
 
@@ -126,14 +127,12 @@ async function addNew(store: LogEndOptions['store'], add: LogEnd['add'], entries
   const made = entries.map((entry): Sealed => ({ entry, terms: terms(entry) }))
   // What this process sealed and still has the terms of is met here for the first time, so it is in no log yet.
   const seen = new Set(await knownOf(store, made.filter((one) => one.terms === undefined).map(({ entry }) => entry.id)))
-  const settled = await Promise.allSettled(made.map((one) => {
+  await allSettled(made.map((one) => {
     const name = byteText(one.entry.id)
     if (seen.has(name)) return undefined
     seen.add(name)
     return add(ready(one))
   }))
-  const refused = settled.find((one) => one.status === 'rejected')
-  if (refused !== undefined) throw refused.reason
 }
 
 /** Sealed already. */

@@ -46,8 +46,12 @@ function resourceOf(type: string, word: string, patients: readonly string[]): To
   const [whole, ...numbers] = word.split(',') as [string, ...string[]]
   const [name, version = '1'] = whole.split(';') as [string, string?]
   const of = numbers.length === 0 ? [0] : numbers.filter((number) => number !== '').map(Number)
-  return { type, id: idOf(name), version: Number(version), patients: of.map((number) => patients[number]).filter((patient) => patient !== undefined) }
+  return { type, id: idOf(name), version: Number(version), patients: patientsOf(of, patients) }
 }
+
+/** Patients by their numbers. */
+export const patientsOf = (numbers: readonly number[], patients: readonly string[]): readonly string[] =>
+  numbers.map((number) => patients[number]).filter((patient) => patient !== undefined)
 
 function idOf(name: string): string {
   if (name.startsWith('=')) return decodeURIComponent(name.slice(1))

@@ -4,7 +4,7 @@
  */
 import type { Interaction } from '../model/interaction.ts'
 import type { AccessRecord, Action, AuditedInteraction, EntryAccess, NamedHead, Outcome, StoreCopy, Touched, WrittenVersion } from './record.ts'
-import { touchedIn, touchedText } from './touched-text.ts'
+import { patientsOf, touchedIn, touchedText } from './touched-text.ts'
 
 /** JSON text of a record; `at` replaces the record's own time where the ledger had to move it forward. */
 export function encodeRecord(record: AccessRecord, at: number = record.at): string {
@@ -153,7 +153,7 @@ const resourcesOf = (resources: ResourcesWire, patients: readonly string[]): rea
   typeof resources === 'string' ? touchedIn(resources, patients) : resources.map((one) => touchedOf(one, patients))
 
 function touchedOf([type, id, version, ...numbers]: TouchedWire, patients: readonly string[]): Touched {
-  return { type, id, version, patients: numbers.map((number) => patients[number]).filter((patient) => patient !== undefined) }
+  return { type, id, version, patients: patientsOf(numbers, patients) }
 }
 
 function writtenOf([key, hash, deleted, ...rest]: WrittenWire, patients: readonly string[]): WrittenVersion {

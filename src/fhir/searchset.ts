@@ -3,7 +3,7 @@ import { fault } from '../model/errors.ts'
 import type { FhirResponse } from '../model/interaction.ts'
 import { memoized } from '../model/memo.ts'
 import { refText } from '../model/resource.ts'
-import { takingTurns } from '../model/turns.ts'
+import { ROWS_A_LOOK, takingTurns } from '../model/turns.ts'
 import type { Query } from '../search/query.ts'
 import { explanation } from './explanation.ts'
 import type { FindReport, Row, Seen, Seens } from '../store/ports.ts'
@@ -69,9 +69,6 @@ function entryWriter(pieces: JsonPieces, base: string) {
   }
 }
 
-/** Rows of which each is copied in a microsecond, after which the time is looked at. */
-const ROWS_A_LOOK = 16
-
 const ENDS = { match: ',"search":{"mode":"match"}}', include: ',"search":{"mode":"include"}}' }
 const BEHIND_BYTES = `${ENDS.match},`.length
 
@@ -79,8 +76,8 @@ const starts = new Map<string, (row: Row) => Uint8Array>()
 
 /** What comes before a row's bytes behind a match: most entries are, and one piece is put in faster than two. A server has one base. */
 function startsUnder(base: string): (row: Row) => Uint8Array {
-  const known = starts.get(base) ?? memoized((row: Row) => Buffer.from(`${ENDS.match},{"fullUrl":"${base}/${refText(row)}","resource":`))
-  starts.set(base, known)
+  let known = starts.get(base)
+  if (known === undefined) starts.set(base, (known = memoized((row: Row) => Buffer.from(`${ENDS.match},{"fullUrl":"${base}/${refText(row)}","resource":`))))
   return known
 }
 

@@ -7,32 +7,32 @@ const BACKGROUND_MS = 2
 /** To be called between two pieces of work: a promise to wait for where others should run, else undefined. */
 export type Turn = () => Promise<unknown> | undefined
 
+/** Rows that are only looked at or copied, some microseconds each, after which the time is looked at. */
+export const ROWS_A_LOOK = 16
+
 /**
  * One for all the work of a request: many pieces, each of them short, are long together. `every`: pieces after which the time is looked at,
  * more than one only where each is a matter of microseconds.
  */
-export function takingTurns(every = 1): Turn {
+export const takingTurns = (every = 1): Turn => turnsOf(WORK_MS, every)
+
+/** Of work that nobody waits for: whoever comes meanwhile waits for little of it, and a busy server, whose turns are long, gets it done all the same. */
+export const takingShortTurns = (every = 1): Turn => turnsOf(BACKGROUND_MS, every)
+
+/** A turn is as long as the others took before it, within the least and WORK_MS. */
+function turnsOf(leastMs: number, every: number): Turn {
   let last = performance.now()
   let left = every
+  let workMs = leastMs
   return () => {
     left -= 1
     if (left > 0) return undefined
     left = every
-    if (performance.now() - last <= WORK_MS) return undefined
-    return new Promise(setImmediate).then(() => { last = performance.now() })
-  }
-}
-
-/** Of work that nobody waits for: whoever comes meanwhile waits for little of it, and a busy server, whose turns are long, gets it done all the same. */
-export function takingShortTurns(): Turn {
-  let last = performance.now()
-  let workMs = BACKGROUND_MS
-  return () => {
     const now = performance.now()
     if (now - last <= workMs) return undefined
     return new Promise(setImmediate).then(() => {
       last = performance.now()
-      workMs = Math.min(WORK_MS, Math.max(BACKGROUND_MS, last - now))
+      workMs = Math.min(WORK_MS, Math.max(leastMs, last - now))
     })
   }
 }

@@ -124,7 +124,7 @@ function stager(store: StagedStore, policy: Policy, eyes: Lens, context: GuardCo
     refuseStrays(content, context.base)
     const patients = await store.patientsOf(content)
     const row = store.stage({ current, content, deleted: false, patients })
-    const allowing = grantsFor(grants, row, (filter, { resource }) => matches(filter, resource(), { base: context.base }))
+    const allowing = grantsFor(grants, row, (filter) => matches(filter, row.resource(), { base: context.base }))
     if (allowing.length === 0 || !(await seesSources(content, allowing))) throw fault(403, 'forbidden', 'The resource as written lies outside what this caller may write')
     if (current !== undefined && !policy.move && differs(current.patients, patients)) {
       throw fault(403, 'forbidden', 'The change moves the resource to another patient, which needs the right to move')

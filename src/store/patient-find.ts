@@ -3,10 +3,7 @@ import { anyTypeTerm, placesOf } from '../crypto/blind-index.ts'
 import { ROWS_AT_ONCE } from './bounds.ts'
 import type { Found, PatientAsk, Row, Stored } from './ports.ts'
 import type { SealedStoreOptions } from './sealed-options.ts'
-import { takingTurns } from '../model/turns.ts'
-
-/** Rows of which opening each takes some ten microseconds, after which the time is looked at. */
-const ROWS_A_LOOK = 16
+import { ROWS_A_LOOK, takingTurns } from '../model/turns.ts'
 
 export async function findOfPatient(options: SealedStoreOptions, openRow: (stored: Stored) => Promise<Row | undefined> | Row | undefined, ask: PatientAsk): Promise<Found> {
   const { records, ring } = options

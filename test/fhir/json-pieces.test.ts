@@ -4,21 +4,13 @@ import { JsonPieces } from '../../src/fhir/reply.ts'
 import { BLOCK_BYTES } from '../../src/http/blocks.ts'
 import { filler } from '../../src/http/write-pieces.ts'
 import { isPieces, wholeBody } from '../../src/model/interaction.ts'
-
-/** A generator of numbers below `max`: the same ones each time. */
-function numbers(seed: number): (max: number) => number {
-  let state = seed
-  return (max) => {
-    state = (state * 1_103_515_245 + 12_345) % 2 ** 31
-    return state % max
-  }
-}
+import { seeded } from '../store/conformance/fixtures.ts'
 
 const SIZES = [0, 1, 27, 300, 5_000, 16_383, 16_384, BLOCK_BYTES / 3 - 1, BLOCK_BYTES / 3, BLOCK_BYTES - 1, BLOCK_BYTES, BLOCK_BYTES + 1, 3 * BLOCK_BYTES]
 
 describe('pieces of JSON', () => {
   it('are put one behind the other, wherever a block ends', () => {
-    const next = numbers(4_711)
+    const { below: next } = seeded(4_711)
     for (let round = 0; round < 400; round++) {
       const pieces = new JsonPieces()
       const expected: Buffer[] = []

@@ -28,6 +28,7 @@ describe('the plan of every statement over postings and types (without statistic
       const sql = postingSql('posting', order)
       expect(searches(sql.count)).toEqual(['SEARCH p USING PRIMARY KEY (term=? AND updated>? AND updated<?)'])
       expect(searches(sql.list)).toEqual([`SEARCH posting USING PRIMARY KEY (term=? AND ${places('updated,recno')}(?,?)${end})`])
+      expect(searches(sql.recnos)).toEqual(searches(sql.list))
       expect(searches(sql.sorted)).toEqual([`SEARCH p USING PRIMARY KEY (term=? AND ${places('updated,recno')}(?,?)${end})`, 'USE TEMP B-TREE FOR ORDER BY'])
       expect(searches(sql.heads)).toEqual([`SEARCH posting USING PRIMARY KEY (term=? AND ${places('updated,recno')}(?,?)${end})`, 'USE TEMP B-TREE FOR ORDER BY'])
       expect(searches(sql.moment)).toEqual([`SEARCH p USING PRIMARY KEY (term=? AND updated=? AND recno${order === 'newest' ? '<' : '>'}?)`, 'USE TEMP B-TREE FOR ORDER BY'])

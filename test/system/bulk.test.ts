@@ -1,9 +1,9 @@
 /** Large bodies: taken in whole however they come, worked on by a thread that comes last, and with others in between. */
 import { readdirSync, readFileSync } from 'node:fs'
-import { request } from 'node:http'
+import { IncomingMessage, request } from 'node:http'
 import { getPriority } from 'node:os'
 import { gzipSync } from 'node:zlib'
-import { afterAll, beforeAll, describe, expect, it, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, test, vi } from 'vitest'
 import { beNice, letHelpersBeNice } from '../../src/priority.ts'
 import { type Harness, startHarness, SYSTEM } from '../harness.ts'
 
@@ -76,6 +76,28 @@ describe('a large body', () => {
     for (let i = 0; i < 3; i++) events.push(`small ${(await server.ask(token, 'GET', 'Basic/small')).status}`)
     await large
     expect(events).toEqual(['small 200', 'small 200', 'small 200', 'large 201'])
+  })
+
+  it('is taken in a piece a turn, with others in between', async () => {
+    let [turn, counting] = [0, true]
+    const count = (): void => {
+      turn += 1
+      if (counting) setImmediate(count)
+    }
+    setImmediate(count)
+    const pieces = new Map<number, number>()
+    const emit = IncomingMessage.prototype.emit
+    const watched = vi.spyOn(IncomingMessage.prototype, 'emit').mockImplementation(function (this: IncomingMessage, name: string | symbol, ...given: unknown[]) {
+      if (name === 'data' && this.method === 'POST') pieces.set(turn, (pieces.get(turn) ?? 0) + 1)
+      return emit.call(this, name, ...given)
+    })
+    const body = Buffer.from(resource(content(4_000_000)))
+    const reply = await post(body, { piece: body.length })
+    watched.mockRestore()
+    counting = false
+    expect(reply).toMatchObject({ status: 201 })
+    expect(pieces.size).toBeGreaterThan(30)
+    expect(Math.max(...pieces.values())).toBeLessThanOrEqual(2)
   })
 })
 

@@ -4,7 +4,7 @@
  */
 import { memoized } from '../../model/memo.ts'
 import { type Ref, refText } from '../../model/resource.ts'
-import { takingTurns } from '../../model/turns.ts'
+import { ROWS_A_LOOK, takingTurns } from '../../model/turns.ts'
 import { parseReference } from '../../search/references.ts'
 import type { Row, Seen } from '../../store/ports.ts'
 
@@ -18,9 +18,6 @@ interface Name {
 type Names = Map<string, Name>
 
 interface Named { readonly own: Name; readonly references: readonly Name[] }
-
-/** Rows that are looked through in some ten microseconds each, after which the time is looked at. */
-const ROWS_A_LOOK = 16
 
 /** References in these rows to others; most rows are of the patients of the first. */
 export async function referencesBeside(rows: readonly Seen[], base: string): Promise<readonly Ref[]> {
@@ -68,8 +65,8 @@ const under = new WeakMap<readonly string[], Names>()
 
 /** Rows of a patient name the very same list of patients, as long as the patient's key is held. */
 function namesUnder(patients: readonly string[]): Names {
-  const names = under.get(patients) ?? new Map<string, Name>()
-  under.set(patients, names)
+  let names = under.get(patients)
+  if (names === undefined) under.set(patients, (names = new Map()))
   return names
 }
 

@@ -1,7 +1,7 @@
 import { carried, passes, termSet, type TermSet } from '../../candidates.ts'
 import type { Key, Page, PageAsk, Position, Stored, Term, TermQuery } from '../../ports.ts'
 import { merged, places } from './merge.ts'
-import { inOrder, PLACE_MAX, type Place, type PostingTable, type Range } from './postings.ts'
+import { inOrder, PLACE_MAX, type Place, type Range } from './postings.ts'
 import { rangeOf, type Direction, type RecordReader, type Tested } from './reader.ts'
 
 /** A set with fewer postings than this is read at once, which also counts it: first a page of them is looked for, then a heap. */
@@ -86,16 +86,16 @@ function makePlan(reader: RecordReader, query: TermQuery, after: Position | Plac
   const candidates = found !== null ? atOnce(inOrder(query.order, found))
     : size < SMALL && driver.size > 1 ? atOnce(direction.current.sorted(driver, range))
     : driver.size > SCAN_TERMS_MIN && type !== null ? oneByOne(scanned(direction, { type, sets, none, driver }, { range, wanted, given }))
-    : driver.size === 1 ? listed(reader, direction.current, { driver, range, wanted })
+    : driver.size === 1 ? listed(reader, direction, { driver, range, wanted })
     : oneByOne(places(direction.current, driver, range, wanted))
   return { ...candidates, given, type, others, none }
 }
 
 /** One list: what a page takes of it at once. */
-function listed(reader: RecordReader, table: PostingTable, { driver, range, wanted }: { readonly driver: TermSet; readonly range: Range; readonly wanted: number }): Candidates {
+function listed(reader: RecordReader, direction: Direction, { driver, range, wanted }: { readonly driver: TermSet; readonly range: Range; readonly wanted: number }): Candidates {
   const size = Math.min(LIST_MAX, wanted + 1)
-  const first = table.recnos(driver.terms[0] as Term, range, size)
-  const rest = (): Iterable<Place> => places(table, driver, { start: placeAt(reader, first.at(-1) as number), edge: range.edge }, wanted)
+  const first = direction.recnos(driver.terms[0] as Term, range, size)
+  const rest = (): Iterable<Place> => places(direction.current, driver, { start: placeAt(reader, first.at(-1) as number), edge: range.edge }, wanted)
   return { first, rest: first.length < size ? noMore : rest }
 }
 

@@ -47,17 +47,17 @@ function endOfBlock(seqs: readonly number[], from: number): number {
 /** Postings of a term come mostly as the same object: only the distinct ones are compared. Entries of large bundles have thousands. */
 async function byTerm(postings: readonly Posting[]): Promise<readonly TermSeqs[]> {
   const groups = new Map<Term, TermSeqs & { readonly seqs: number[] }>()
-  const turn = takingShortTurns()
+  const turn = takingShortTurns(GROUPED_AT_ONCE)
   // By number: within an async function an iterator makes an object for each.
   for (let i = 0; i < postings.length; i++) {
     const { term, seq } = postings[i]!
     const group = groups.get(term)
     if (group === undefined) groups.set(term, { head: headOf(term), term, seqs: [seq] })
     else group.seqs.push(seq)
-    const pause = i % GROUPED_AT_ONCE === 0 ? turn() : undefined
+    const pause = turn()
     if (pause !== undefined) await pause
   }
-  return sortInTurns([...groups.values()], (a, b) => a.head - b.head || Buffer.compare(a.term, b.term), turn)
+  return sortInTurns([...groups.values()], (a, b) => a.head - b.head || Buffer.compare(a.term, b.term), takingShortTurns())
 }
 
 const headOf = (term: Term): number => ((term[0]! << 16 | term[1]! << 8 | term[2]!) * 2 ** 24) + (term[3]! << 16 | term[4]! << 8 | term[5]!)

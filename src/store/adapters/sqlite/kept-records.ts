@@ -90,7 +90,7 @@ export function keptRecords(db: DatabaseSync, bytesMax = KEPT_BYTES_MAX): KeptRe
 }
 
 const NONE: readonly string[] = []
-/** The cache would make some for each look. */
+/** The cache would make an object for each look, and writes nothing into it while nobody asks how it does. */
 const NO_OPTIONS = {}
 
 /** Ids of the commits since it was last called; null: that cannot be told. */

@@ -24,8 +24,6 @@ export interface PostingTable {
   /** All postings under the terms, in order; one per term that carries a place. */
   sorted(set: TermSet, range: Range): Place[]
   list(term: Bytes, range: Range, limit: number): Place[]
-  /** Numbers of the records of a list, in its order: a third of the time of their places. */
-  recnos(term: Bytes, range: Range, limit: number): number[]
   /** The terms whose first posting comes first: number of the term and its millisecond. */
   heads(set: TermSet, range: Range, limit: number): [i: number, updated: number | null][]
   /** Postings of one millisecond under all the terms. */
@@ -72,7 +70,6 @@ export function postingTable(db: DatabaseSync, table: 'posting' | 'version_posti
   const someOf: Statement<(Bytes | number)[], number[]>[] = []
   const sorted = prepare<[number, Bytes, ...number[]], number[]>(db, sql.sorted)
   const list = prepare<[Bytes, ...number[]], number[]>(db, sql.list)
-  const recnos = prepare<[Bytes, ...number[]], [string]>(db, sql.recnos)
   const heads = prepare<[number, Bytes, ...number[]], [number, number | null]>(db, sql.heads)
   const moment = prepare<[number, Bytes, ...number[]], number[]>(db, sql.moment)
   return {
@@ -88,7 +85,6 @@ export function postingTable(db: DatabaseSync, table: 'posting' | 'version_posti
     },
     sorted: (set, { start, edge }) => sorted.all(set.size, set.blob, ...start, edge),
     list: (term, { start, edge }, limit) => list.all(term, ...start, edge, limit),
-    recnos: (term, { start, edge }, limit) => JSON.parse(recnos.get(term, ...start, edge, limit)![0]) as number[],
     heads: (set, { start, edge }, limit) => heads.all(set.size, set.blob, ...start, edge, limit),
     moment: (set, updated, rest, limit) => moment.all(set.size, set.blob, updated, ...rest, limit)
   }

@@ -5,7 +5,7 @@ import { StoreUnavailable, type Key, type OutboxEntry, type Position, type Store
 import { openReader, prepare } from './database.ts'
 import { toStoreError } from './errors.ts'
 import { type KeptRecord, keptRecords, type KeptRecords } from './kept-records.ts'
-import { PLACE_MAX, postingTable, type Order, type Place, type PostingTable, type Range } from './postings.ts'
+import { PLACE_MAX, postingSql, postingTable, type Order, type Place, type PostingTable, type Range } from './postings.ts'
 import type { StoreKind } from './schema.ts'
 
 /** A reading connection. Each `read` is one consistent snapshot, never held across an await: it would keep the WAL from shrinking. */
@@ -53,6 +53,8 @@ type TestRow = [key: Bytes, type: number, terms: Bytes]
 export interface Direction {
   readonly current: PostingTable
   readonly superseded: PostingTable
+  /** Numbers of the current records under a term, in order: a third of the time of their places. */
+  recnos(term: Bytes, range: Range, limit: number): number[]
   /** Live records of a type. */
   ofType(type: number, range: Range, limit: number): Place[]
   /** The same with the terms to test. */
@@ -211,10 +213,12 @@ function readStatements(db: DatabaseSync) {
 
 function direction(db: DatabaseSync, order: Order): Direction {
   const sql = typeSql(order)
+  const recnos = prepare<[Bytes, ...number[]], [string]>(db, postingSql('posting', order).recnos)
   const versionsOfType = prepare<number[], number[]>(db, sql.versionsOfType)
   return {
     current: postingTable(db, 'posting', order),
     superseded: postingTable(db, 'version_posting', order),
+    recnos: (term, { start, edge }, limit) => JSON.parse(recnos.get(term, ...start, edge, limit)![0]) as number[],
     ofType: inTwo<number[]>(db, sql.ofType),
     scanType: inTwo<[number, number, Bytes]>(db, sql.scanType),
     versionsOfType: (type, { start, edge }, limit) => versionsOfType.all(type, ...start, edge, limit)
