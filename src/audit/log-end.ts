@@ -4,13 +4,13 @@
  */
 import { byteText } from '../crypto/bytes.ts'
 import type { Bytes } from '../model/resource.ts'
-import { type LedgerEntry, type LedgerStore, type OutboxEntry, StoreUnavailable, type Term } from '../store/ports.ts'
+import { type EntryTerms, type LedgerEntry, type LedgerStore, type OutboxEntry, StoreUnavailable } from '../store/ports.ts'
 import { allSettled } from './all-settled.ts'
 import type { Chain } from './chain.ts'
 import { stampOf, stamped } from './stamp.ts'
 
 /** An entry, and its index terms where they are at hand. */
-export interface Sealed { readonly entry: OutboxEntry; readonly terms: readonly Term[] | undefined }
+export interface Sealed { readonly entry: OutboxEntry; readonly terms: EntryTerms | undefined }
 
 /**
  * What is to be added. It is sealed with the others of its group: one kind of work for all of them takes a third of what it takes in between
@@ -22,14 +22,14 @@ export interface LogEnd {
   /** In the log, and durable, when it resolves. LogContinued: the entry is not there. After another error it may be. */
   add(addition: Addition): Promise<void>
   /** The same of entries that may be in a log already; those are passed over. It is over when all are. `terms` of one, where they are at hand. */
-  addNew(entries: readonly OutboxEntry[], terms: (entry: OutboxEntry) => readonly Term[] | undefined): Promise<void>
+  addNew(entries: readonly OutboxEntry[], terms: (entry: OutboxEntry) => EntryTerms | undefined): Promise<void>
   head(): Promise<Head>
   /** The log comes from other hands: where it stands is read again. */
   forget(): void
 }
 
 /** Where a log stands. `terms`: of entries that this process sealed and has not indexed yet, by their numbers. */
-export interface Head { readonly seq: number; readonly link: Bytes; readonly stamp: number; readonly terms: Map<number, readonly Term[]> }
+export interface Head { readonly seq: number; readonly link: Bytes; readonly stamp: number; readonly terms: Map<number, EntryTerms> }
 
 /** Another process has gone on with the log since it was last looked at. */
 export class LogContinued extends StoreUnavailable {}
@@ -123,7 +123,7 @@ export function openLogEnd(options: LogEndOptions): LogEnd {
   }
 }
 
-async function addNew(store: LogEndOptions['store'], add: LogEnd['add'], entries: readonly OutboxEntry[], terms: (entry: OutboxEntry) => readonly Term[] | undefined): Promise<void> {
+async function addNew(store: LogEndOptions['store'], add: LogEnd['add'], entries: readonly OutboxEntry[], terms: (entry: OutboxEntry) => EntryTerms | undefined): Promise<void> {
   const made = entries.map((entry): Sealed => ({ entry, terms: terms(entry) }))
   // What this process sealed and still has the terms of is met here for the first time, so it is in no log yet.
   const seen = new Set(await knownOf(store, made.filter((one) => one.terms === undefined).map(({ entry }) => entry.id)))

@@ -1,8 +1,8 @@
 /** The ledger's own blind index: keyed terms of what an entry is about, so that "who saw this patient" opens few entries. */
 import type { KeyObject } from 'node:crypto'
 import { hmac256 } from '../crypto/mac.ts'
-import { memoized } from '../model/memo.ts'
-import type { Term } from '../store/ports.ts'
+import { LIST_MIN, memoized, memoizedList } from '../model/memo.ts'
+import type { EntryTerms, Term } from '../store/ports.ts'
 import { type AccessRecord, outcomeOf, type Touched } from './record.ts'
 
 /** Kinds of terms. `agent`: `Practitioner/12`, `issuer|subject` or `|client`; `entity`: `Type/id`; `day`: UTC, `2026-03-01`. */
@@ -11,7 +11,7 @@ export type TermKind = 'patient' | 'agent' | 'kind' | 'entity' | 'outcome' | 'da
 export interface Blinder {
   term(kind: TermKind, value: string): Term
   /** All terms of a record, some of them twice. `at`: the time of sealing, where the record does not hold it yet. */
-  terms(record: AccessRecord, at?: number): readonly Term[]
+  terms(record: AccessRecord, at?: number): EntryTerms
 }
 
 /** Of each kind. */
@@ -30,12 +30,15 @@ export function blinder(index: KeyObject): Blinder {
     return made
   }
   const ofRow = memoized(({ type, id }: Touched) => term('entity', `${type}/${id}`))
+  const ofRows = memoizedList((rows: readonly Touched[]) => rows.map(ofRow))
   return {
     term,
     terms(record, at) {
       const terms = termsOf(record, at).map(([kind, value]) => term(kind, value))
+      // Another record may be of the very same ones.
+      if (record.resources.length >= LIST_MIN) return [terms, ofRows(record.resources)]
       for (const row of record.resources) terms.push(ofRow(row))
-      return terms
+      return [terms]
     }
   }
 }

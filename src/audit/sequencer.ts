@@ -3,9 +3,9 @@
  * indexes both. A crash at any point leaves entries that the next pass takes again; ids already in a log are dropped.
  */
 import type { Bytes } from '../model/resource.ts'
-import { eachInTurns, takingShortTurns } from '../model/turns.ts'
+import { takingShortTurns } from '../model/turns.ts'
 import type { KeyRing } from '../crypto/keys.ts'
-import { type LedgerStore, OUTBOX_MAX, type OutboxEntry, type RecordStore, type Term } from '../store/ports.ts'
+import { type EntryTerms, type LedgerStore, OUTBOX_MAX, type OutboxEntry, type RecordStore } from '../store/ports.ts'
 import type { Chain } from './chain.ts'
 import { entryOpener, logOfEntry } from './entry.ts'
 import { markedHead, markHead, markHolds } from './head-mark.ts'
@@ -139,7 +139,7 @@ async function indexSegments(options: SequencerOptions, log: Bytes, head: Head):
     // What comes meanwhile finds room for its terms.
     for (const seq of head.terms.keys()) if (seq <= last) head.terms.delete(seq)
     try {
-      await options.store.index(log, last, await postingsOf(terms, through + 1))
+      await options.store.index(log, last, terms.map((some, i) => ({ seq: through + 1 + i, terms: some })))
     } catch (error) {
       for (const [i, some] of terms.entries()) head.terms.set(through + 1 + i, some)
       throw error
@@ -149,28 +149,20 @@ async function indexSegments(options: SequencerOptions, log: Bytes, head: Head):
 }
 
 /** Terms of each entry of the next whole segments. */
-async function waitingTerms(options: SequencerOptions, log: Bytes, head: Head, through: number): Promise<readonly (readonly Term[])[]> {
-  const waiting: (readonly Term[])[] = []
+async function waitingTerms(options: SequencerOptions, log: Bytes, head: Head, through: number): Promise<readonly EntryTerms[]> {
+  const waiting: EntryTerms[] = []
   for (let segments = 0, postings = 0; segments < INDEXED_AT_ONCE.segments && postings < INDEXED_AT_ONCE.postings; segments++) {
     if (head.seq - through - waiting.length < SEGMENT_ENTRIES) break
     const terms = await segmentTerms(options, log, head, through + waiting.length + 1)
     if (terms === null) break
     waiting.push(...terms)
-    postings += terms.reduce((sum, some) => sum + some.length, 0)
+    for (const lists of terms) for (const list of lists) postings += list.length
   }
   return waiting
 }
 
-async function postingsOf(terms: readonly (readonly Term[])[], first: number): Promise<{ readonly term: Term; readonly seq: number }[]> {
-  const postings: { readonly term: Term; readonly seq: number }[] = []
-  await eachInTurns(terms.entries(), takingShortTurns(), ([i, some]) => {
-    for (const term of some) postings.push({ term, seq: first + i })
-  })
-  return postings
-}
-
 /** Terms of each entry of the segment that begins at `first`; those that are not at hand are made from the opened entries. */
-async function segmentTerms({ store, ring, blinder }: SequencerOptions, log: Bytes, head: Head, first: number): Promise<readonly (readonly Term[])[] | null> {
+async function segmentTerms({ store, ring, blinder }: SequencerOptions, log: Bytes, head: Head, first: number): Promise<readonly EntryTerms[] | null> {
   const terms = Array.from({ length: SEGMENT_ENTRIES }, (_, i) => head.terms.get(first + i))
   if (terms.every((some) => some !== undefined)) return terms
   const opener = entryOpener(ring)
@@ -182,5 +174,5 @@ async function segmentTerms({ store, ring, blinder }: SequencerOptions, log: Byt
     const pause = breath()
     if (pause !== undefined) await pause
   }
-  return terms as readonly (readonly Term[])[]
+  return terms as readonly EntryTerms[]
 }

@@ -3,7 +3,7 @@
  * first of each run of one type. A resource is its id (a UUID: `~` and its bytes in base64url; what is no FHIR id: `=` and its percent-encoding),
  * then `;version` unless it is 1, then `,n` for each of its patients by number unless that is the first alone; `,` where there are none.
  */
-import { memoized } from '../model/memo.ts'
+import { LIST_MIN, memoized, memoizedList } from '../model/memo.ts'
 import type { Touched } from './record.ts'
 
 export function touchedText(resources: readonly Touched[], number: (patient: string) => number): string {
@@ -21,6 +21,30 @@ export function touchedText(resources: readonly Touched[], number: (patient: str
     words.push(ofThese === '' ? wordOf(one) : wordOf(one) + ofThese)
   }
   return words.join(' ')
+}
+
+/** The same for the list of a record, which is mostly of a page, and whose patients come first in the record's own. */
+export function disclosedText(resources: readonly Touched[], number: (patient: string) => number): string {
+  if (resources.length < LIST_MIN) return touchedText(resources, number)
+  const { patients, text } = inOwnOrder(resources)
+  return patients.every((patient, i) => number(patient) === i) ? text : touchedText(resources, number)
+}
+
+const inOwnOrder = memoizedList((resources: readonly Touched[]) => {
+  const patients: string[] = []
+  const numbers = numbering(patients)
+  return { patients, text: touchedText(resources, numbers) }
+})
+
+/** Looks up a patient's number; one that is not listed yet is added to the list. */
+export function numbering(patients: string[]): (patient: string) => number {
+  const known = new Map(patients.map((patient, index) => [patient, index]))
+  return (patient) => {
+    const number = known.get(patient)
+    if (number !== undefined) return number
+    known.set(patient, patients.length)
+    return patients.push(patient) - 1
+  }
 }
 
 export function touchedIn(text: string, patients: readonly string[]): Touched[] {

@@ -4,7 +4,7 @@
  */
 import type { Interaction } from '../model/interaction.ts'
 import type { AccessRecord, Action, AuditedInteraction, EntryAccess, NamedHead, Outcome, StoreCopy, Touched, WrittenVersion } from './record.ts'
-import { patientsOf, touchedIn, touchedText } from './touched-text.ts'
+import { disclosedText, numbering, patientsOf, touchedIn, touchedText } from './touched-text.ts'
 
 /** JSON text of a record; `at` replaces the record's own time where the ledger had to move it forward. */
 export function encodeRecord(record: AccessRecord, at: number = record.at): string {
@@ -15,7 +15,7 @@ export function encodeRecord(record: AccessRecord, at: number = record.at): stri
   const entries = some(record.entries.map((entry): EntryWire => [
     entry.interaction, entry.type, entry.id, entry.status, entry.query, touchedText(entry.resources, numbers)
   ]))
-  const resources = touchedText(record.resources, numbers)
+  const resources = disclosedText(record.resources, numbers)
   const written = some(record.written.map((one): WrittenWire => [one.key, one.hash, one.deleted ? 1 : 0, ...touchedWire(one, numbers)]))
   const wire: Wire = {
     ac: record.action,
@@ -130,17 +130,6 @@ interface Wire {
   readonly v: 1 | 2
   readonly wh: string | undefined
   readonly wr: readonly WrittenWire[] | undefined
-}
-
-/** Looks up a patient's number; one that is not listed yet is added to the list. */
-function numbering(patients: string[]): (patient: string) => number {
-  const known = new Map(patients.map((patient, index) => [patient, index]))
-  return (patient) => {
-    const number = known.get(patient)
-    if (number !== undefined) return number
-    known.set(patient, patients.length)
-    return patients.push(patient) - 1
-  }
 }
 
 function touchedWire(one: Touched, number: (patient: string) => number): TouchedWire {

@@ -1,7 +1,7 @@
 /** The Bundle of a search. Searchset bundles carry no id and no timestamp. */
 import { fault } from '../model/errors.ts'
 import type { FhirResponse } from '../model/interaction.ts'
-import { memoized } from '../model/memo.ts'
+import { byText, memoized } from '../model/memo.ts'
 import { refText } from '../model/resource.ts'
 import { ROWS_A_LOOK, takingTurns } from '../model/turns.ts'
 import type { Query } from '../search/query.ts'
@@ -72,14 +72,8 @@ function entryWriter(pieces: JsonPieces, base: string) {
 const ENDS = { match: ',"search":{"mode":"match"}}', include: ',"search":{"mode":"include"}}' }
 const BEHIND_BYTES = `${ENDS.match},`.length
 
-const starts = new Map<string, (row: Row) => Uint8Array>()
-
-/** What comes before a row's bytes behind a match: most entries are, and one piece is put in faster than two. A server has one base. */
-function startsUnder(base: string): (row: Row) => Uint8Array {
-  let known = starts.get(base)
-  if (known === undefined) starts.set(base, (known = memoized((row: Row) => Buffer.from(`${ENDS.match},{"fullUrl":"${base}/${refText(row)}","resource":`))))
-  return known
-}
+/** What comes before a row's bytes behind a match: most entries are, and one piece is put in faster than two. */
+const startsUnder = byText((base) => memoized((row: Row) => Buffer.from(`${ENDS.match},{"fullUrl":"${base}/${refText(row)}","resource":`)))
 
 function linksOf(exchange: Exchange, path: string, used: Query['used'], { next, previous, isLater }: Page): readonly { readonly relation: string; readonly url: string }[] {
   const { base } = exchange.site

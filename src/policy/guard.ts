@@ -3,6 +3,7 @@
  * for an absent row, searches count, order and page without it, and writes are checked on the image before and the image after.
  */
 import { fault, notFound } from '../model/errors.ts'
+import { memoizedList } from '../model/memo.ts'
 import { type Ref, refText, type Resource } from '../model/resource.ts'
 import { allTypes } from '../search/classification.ts'
 import { derivedTargets } from '../search/compartment.ts'
@@ -95,9 +96,11 @@ export function guard(store: StagedStore, policy: Policy, context: GuardContext)
 
 /** Each version once. Where no two rows have one id there is nothing to compare. */
 function distinct(rows: readonly Row[]): readonly Row[] {
-  if (rows.length < 2 || new Set(rows.map(({ id }) => id)).size === rows.length) return rows
+  if (rows.length < 2 || haveOwnIds(rows)) return rows
   return [...new Map(rows.map((row) => [`${refText(row)}/${row.version}`, row])).values()]
 }
+
+const haveOwnIds = memoizedList((rows: readonly Row[]) => new Set(rows.map(({ id }) => id)).size === rows.length)
 
 /** A request needs one of these, and a plain read none: each is made when it is first asked for. */
 function parts(store: StagedStore, policy: Policy, eyes: Lens, context: GuardContext, reveal: (seen: Seen) => Seen) {

@@ -2,7 +2,7 @@ import type { Bytes, Ref, Resource } from '../model/resource.ts'
 import type { Turn } from '../model/turns.ts'
 import type { Filter, Include, Plan, SortKey } from '../search/query.ts'
 import type { SortPlace } from '../search/sort.ts'
-import type { LedgerEntry } from './ports/ledger.ts'
+import type { EntryPostings, LedgerEntry } from './ports/ledger.ts'
 import type { Key, OutboxEntry, Position, Term } from './ports/records.ts'
 
 export * from './ports/ledger.ts'
@@ -25,7 +25,7 @@ export interface LedgerStore {
   head(log: Bytes): Promise<{ readonly seq: number; readonly link: Bytes }>
   logs(): Promise<readonly Bytes[]>
   /** Adds postings (term 16 B → seq), in any order, of entries up to and including `through`; what is there already stays. After an error some of them may be there. */
-  index(log: Bytes, through: number, postings: readonly { readonly term: Term; readonly seq: number }[]): Promise<void>
+  index(log: Bytes, through: number, postings: readonly EntryPostings[]): Promise<void>
   /** Entries above this seq are not indexed: a search opens them. */
   indexed(log: Bytes): Promise<number>
   /** Seqs under any of the terms, newest first, below `before` (exclusive), at most `limit`. */

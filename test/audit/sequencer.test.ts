@@ -23,7 +23,7 @@ async function bySequencer(before: () => Promise<unknown> = async () => undefine
   const index: LedgerStore['index'] = async (log, through, postings) => {
     await before()
     await bench.store.index(log, through, postings)
-    calls.push([through, postings.length])
+    calls.push([through, postings.reduce((sum, { terms }) => sum + terms.flat().length, 0)])
   }
   const store = Object.assign(Object.create(bench.store) as LedgerStore, { index })
   const { ring, records, now } = bench
@@ -33,7 +33,7 @@ async function bySequencer(before: () => Promise<unknown> = async () => undefine
   })
   const add = async (count: number, terms: readonly Term[]): Promise<void> => {
     const sealed = new Uint8Array(40)
-    await Promise.all(Array.from({ length: count }, () => made.end(LOG).add(ready({ entry: { id: id16(), sealed }, terms }))))
+    await Promise.all(Array.from({ length: count }, () => made.end(LOG).add(ready({ entry: { id: id16(), sealed }, terms: [terms] }))))
   }
   return { add, calls, errors, pass: () => made.pass(LOG, null) }
 }

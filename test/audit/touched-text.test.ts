@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import type { Touched } from '../../src/audit/record.ts'
-import { touchedIn, touchedText } from '../../src/audit/touched-text.ts'
+import { disclosedText, touchedIn, touchedText } from '../../src/audit/touched-text.ts'
 
 const IDS = [
   'a', '0', 'a-b.c', 'x'.repeat(64), '~', '=', '/', '/Patient', ';2', ',1', 'a b', 'a;2', 'a,0', '', 'é', '=%41', '%41', '\u0000', '\ud83d\ude00', '~AAAA',
@@ -31,6 +31,20 @@ describe('resources as text', () => {
     })
     expect(there(resources)).toEqual(resources)
     expect(there(resources, ['p'])).toEqual(resources)
+  })
+
+  it('are the same text of a page that was disclosed before, also where the patients have other numbers in the record', () => {
+    const memo = (): unknown[] => []
+    const resources = Array.from({ length: 200 }, (_, i): Touched => ({ type: 'Observation', id: randomUUID(), version: 1, patients: [PATIENTS[i % 3]!], memo: memo() }))
+    const numbering = (known: readonly string[]) => {
+      const patients = [...known]
+      return (patient: string) => (patients.includes(patient) ? patients.indexOf(patient) : patients.push(patient) - 1)
+    }
+    for (const known of [[], PATIENTS, ['before'], PATIENTS.toReversed(), []]) {
+      expect(disclosedText(resources, numbering(known))).toBe(touchedText(resources, numbering(known)))
+    }
+    const fewer = resources.slice(1)
+    expect(disclosedText(fewer, numbering([]))).toBe(touchedText(fewer, numbering([])))
   })
 
   it('are no text where there are none', () => expect([touchedText([], () => 0), touchedIn('', ['p'])]).toEqual(['', []]))

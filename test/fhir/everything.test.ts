@@ -169,6 +169,40 @@ describe('Encounter $everything', () => {
   })
 })
 
+describe('a page that is asked for again', () => {
+  const staff: Readonly<Record<string, Parameters<Harness['token']>[0]>> = {
+    system: SYSTEM, vitals: { scope: 'system/Patient.rs system/Practitioner.rs system/Observation.rs?status=final' }, billing: { scope: 'user/*.rs', roles: ['billing'], fhirUser: 'Practitioner/doctor' }
+  }
+  const performers = (json: Json): readonly string[] => rows(json, 'include').filter((ref) => ref.startsWith('Practitioner/'))
+
+  test('is what each caller sees, and follows what is written', async () => {
+    const { id } = await server.put(patient('again'))
+    const name = (i: number): string => `again-${i}`
+    await server.ask(system, 'POST', '', { body: bundle('batch', Array.from({ length: 60 }, (_, i) => entry('PUT', `Observation/${name(i)}`, observation(`Patient/${id}`, {
+      id: name(i), status: i % 2 === 0 ? 'final' : 'preliminary', performer: [{ reference: i === 1 ? `${server.base}/Practitioner/stranger` : 'Practitioner/doctor/_history/1' }], hasMember: [{ reference: `Observation/${name(3)}/_history/1` }]
+    })))) })
+    const tokens = Object.fromEntries(await Promise.all(Object.entries(staff).map(async ([who, caller]) => [who, await server.token(caller)])))
+    const all = Array.from({ length: 60 }, (_, i) => `Observation/${name(i)}`)
+    for (let round = 0; round < 3; round++) {
+      const seen = await Promise.all(Object.keys(staff).map(async (who) => {
+        const json = await everything(tokens[who], '', `Patient/${id}`)
+        return [rows(json, 'match'), performers(json)]
+      }))
+      expect(seen).toEqual([
+        [[...all, `Patient/${id}`].sort(), ['Practitioner/doctor', 'Practitioner/stranger']],
+        [[...all.filter((_, i) => i % 2 === 0), `Patient/${id}`].sort(), ['Practitioner/doctor']],
+        [[`Patient/${id}`], []]
+      ])
+    }
+    const before = (await everything(system, '', `Patient/${id}`)).entry.length
+    await server.ask(system, 'PUT', `Observation/${name(1)}`, { body: observation(`Patient/${id}`, { id: name(1) }) })
+    const after = await everything(system, '', `Patient/${id}`)
+    expect([performers(after), after.entry.length]).toEqual([['Practitioner/doctor'], before - 1])
+    const { json } = await server.ask(await server.token({ scope: 'system/AuditEvent.rs' }), 'GET', `AuditEvent?entity=Observation/${name(1)}&_sort=-date&_count=1`)
+    expect(json.entry[0].resource.entity.map((one: Json) => one.what?.reference)).toContain(`Observation/${name(1)}/_history/2`)
+  })
+})
+
 test('what was given is in the ledger, by name of the operation, and what was not is not', async () => {
   const token = await server.token({ scope: 'patient/Patient.rs patient/Observation.rs', patient: 'a', subject: 'audited' })
   await everything(token, '?_type=Observation')

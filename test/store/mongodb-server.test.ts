@@ -121,7 +121,7 @@ describe.skipIf(server.missing !== null)(`a server on MongoDB${server.missing ==
     const { ledger, ledgerStore } = harness.running.system
     await ledger.sequence()
     // Segments are written from a thousand entries on.
-    await ledgerStore.index((await ledgerStore.logs())[0]!, 0, [{ term: Uint8Array.from(randomBytes(16)), seq: 1 }])
+    await ledgerStore.index((await ledgerStore.logs())[0]!, 0, [{ seq: 1, terms: [[Uint8Array.from(randomBytes(16))]] }])
     await withClient(server.url, async (client) => {
       const walked = await walk(client.db(database))
       const page = readFileSync(join(import.meta.dirname, '..', '..', 'docs', 'DATA-AT-REST.md'), 'utf8').split('## On MongoDB')[1]!

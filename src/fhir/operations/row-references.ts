@@ -1,85 +1,39 @@
-/**
- * What rows refer to beside each other. A name, `Type/id` or whatever a reference says, is one object for all rows of a patient, so that whether
- * it is shown is a mark on it, and not looked up among a thousand texts for each of some thousands.
- */
-import { memoized } from '../../model/memo.ts'
+/** What rows refer to beside each other. */
+import { byText, memoized, memoizedList } from '../../model/memo.ts'
 import { type Ref, refText } from '../../model/resource.ts'
 import { ROWS_A_LOOK, takingTurns } from '../../model/turns.ts'
 import { parseReference } from '../../search/references.ts'
 import type { Row, Seen } from '../../store/ports.ts'
 
-interface Name {
-  readonly text: string
-  /** The call that met it last, and whether as the name of one of its rows. */
-  met: object | null
-  shown: boolean
+/** References in these rows to others, each once. What a mask left of a row is its caller's alone and is looked through each time. */
+export function referencesBeside(rows: readonly Seen[], base: string): Promise<readonly Ref[]> {
+  if (!rows.some(({ masked }) => masked)) return ofWhole(base)(rows.map(({ row }) => row))
+  return beside(rows.map(({ row }) => row), (row, at) => (rows[at]!.masked ? referenceTexts(rows[at]!.json()) : ofRow(row)), base)
 }
 
-type Names = Map<string, Name>
+const ofWhole = byText((base) => memoizedList((rows: readonly Row[]) => beside(rows, ofRow, base)))
 
-interface Named { readonly own: Name; readonly references: readonly Name[] }
-
-/** References in these rows to others; most rows are of the patients of the first. */
-export async function referencesBeside(rows: readonly Seen[], base: string): Promise<readonly Ref[]> {
-  const of = rows[0]?.row.patients ?? []
-  const names = namesUnder(of)
-  const named: Named[] = []
+async function beside(rows: readonly Row[], textsOf: (row: Row, at: number) => readonly string[], base: string): Promise<readonly Ref[]> {
+  const texts = new Set<string>()
+  const shown = new Set<string>()
   const turn = takingTurns(ROWS_A_LOOK)
   for (let at = 0; at < rows.length; at++) {
-    const seen = rows[at]!
-    // What a mask left of a row is its caller's alone and is looked through each time.
-    named.push(!seen.masked && seen.row.patients === of ? ofRow(seen.row) : namedIn(names, seen.row, seen.json()))
+    const row = rows[at]!
+    shown.add(refText(row))
+    for (const text of textsOf(row, at)) texts.add(text)
     const pause = turn()
     if (pause !== undefined) await pause
   }
-  const call = {}
   const refs = new Map<string, Ref>()
-  for (const text of textsBeside(named, call)) {
-    const parsed = parseReference(text, base)
-    if (parsed === null || !('type' in parsed)) continue
-    const name = names.get(refText(parsed))
-    if (name === undefined || name.met !== call || !name.shown) refs.set(refText(parsed), { type: parsed.type, id: parsed.id })
+  for (const text of texts) {
+    const parsed = shown.has(text) ? null : parseReference(text, base)
+    if (parsed === null || !('type' in parsed) || shown.has(refText(parsed))) continue
+    refs.set(refText(parsed), { type: parsed.type, id: parsed.id })
   }
   return [...refs.values()]
 }
 
-/** Without a pause: another call would set marks of its own. Some ten nanoseconds a reference. */
-function textsBeside(named: readonly Named[], call: object): readonly string[] {
-  for (const { own } of named) {
-    own.met = call
-    own.shown = true
-  }
-  const texts: string[] = []
-  for (const { references } of named) {
-    for (const name of references) {
-      if (name.met === call) continue
-      name.met = call
-      name.shown = false
-      texts.push(name.text)
-    }
-  }
-  return texts
-}
-
-const under = new WeakMap<readonly string[], Names>()
-
-/** Rows of a patient name the very same list of patients, as long as the patient's key is held. */
-function namesUnder(patients: readonly string[]): Names {
-  let names = under.get(patients)
-  if (names === undefined) under.set(patients, (names = new Map()))
-  return names
-}
-
-const ofRow = memoized((row: Row): Named => namedIn(namesUnder(row.patients), row, row.json))
-
-function namedIn(names: Names, row: Row, json: Uint8Array): Named {
-  const nameOf = (text: string): Name => {
-    let name = names.get(text)
-    if (name === undefined) names.set(text, (name = { text, met: null, shown: false }))
-    return name
-  }
-  return { own: nameOf(refText(row)), references: referenceTexts(json).map(nameOf) }
-}
+const ofRow = memoized((row: Row): readonly string[] => referenceTexts(row.json))
 
 const REFERENCE = Buffer.from('"reference":"')
 const QUOTE = 0x22

@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { afterEach, beforeEach } from 'vitest'
 import type { Bytes } from '../../../src/model/resource.ts'
-import type { Commit, Page, PageAsk, Put, RecordStore, Stored, TermQuery } from '../../../src/store/ports.ts'
+import type { Commit, EntryPostings, Page, PageAsk, Put, RecordStore, Stored, Term, TermQuery } from '../../../src/store/ports.ts'
 import type { MakePlace, Place } from '../conformance.ts'
 
 /** 16 bytes that stand for a label: a key, a term, a name. */
@@ -13,6 +13,9 @@ export const randomId = (): Bytes => new Uint8Array(randomBytes(16))
 export const text = (value: string): Bytes => new Uint8Array(new TextEncoder().encode(value))
 export const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
 export const keysOf = (records: readonly Stored[]): string[] => records.map(({ key }) => hex(key))
+
+/** Postings as the ledger's index takes them: each in a list of its own. */
+export const listed = (postings: readonly { readonly term: Term; readonly seq: number }[]): EntryPostings[] => postings.map(({ term, seq }) => ({ seq, terms: [[term]] }))
 
 export function packed(labels: readonly string[]): Bytes {
   const sorted = [...new Set(labels)].map(named).sort(Buffer.compare)

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import type { Bytes } from '../../../src/model/resource.ts'
 import type { LedgerEntry, LedgerStore } from '../../../src/store/ports.ts'
 import type { MakePlace } from '../conformance.ts'
-import { eachWithStore, hex, named, randomId, text } from './fixtures.ts'
+import { eachWithStore, hex, listed, named, randomId, text } from './fixtures.ts'
 
 export function ledgerSuite(make: MakePlace<LedgerStore>): void {
   describe('the ledger', () => {
@@ -86,7 +86,7 @@ export function ledgerSuite(make: MakePlace<LedgerStore>): void {
     it('looks up by terms, newest first, each number once, below a number', async () => {
       await world.store.append(log, entries(1, 20))
       const posting = (term: string, seq: number) => ({ term: named(term), seq })
-      await world.store.index(log, 10, Array.from({ length: 10 }, (_, i) => [posting('all', i + 1), posting(`m${(i + 1) % 3}`, i + 1)]).flat())
+      await world.store.index(log, 10, Array.from({ length: 10 }, (_, i) => ({ seq: i + 1, terms: [[named('all')], [named(`m${(i + 1) % 3}`)]] })))
       expect(await world.store.indexed(log)).toBe(10)
       const lookup = (terms: string[], before: number, limit: number, of = log) => world.store.lookup(of, terms.map(named), before, limit)
       expect(await lookup(['m0', 'm1'], 100, 100)).toEqual([10, 9, 7, 6, 4, 3, 1])
@@ -96,7 +96,7 @@ export function ledgerSuite(make: MakePlace<LedgerStore>): void {
       expect(await lookup(['all'], 100, 10, other)).toEqual([])
       const many = Array.from({ length: 100 }, (_, i) => `m${i}`)
       expect(await lookup(many, 10, 4)).toEqual([9, 8, 7, 6])
-      await world.store.index(log, 20, [posting('m0', 20), posting('m0', 9)])
+      await world.store.index(log, 20, listed([posting('m0', 20), posting('m0', 9)]))
       expect(await lookup(['m0'], 100, 2)).toEqual([20, 9])
       expect(await world.store.indexed(log)).toBe(20)
       expect(await world.store.indexed(other)).toBe(0)
@@ -111,11 +111,11 @@ export function ledgerSuite(make: MakePlace<LedgerStore>): void {
       ]
       const all = Array.from({ length: count }, (_, i) => carried.filter(([, by]) => by(i + 1)).map(([term]) => ({ term: named(term), seq: i + 1 }))).flat()
       const between = (from: number, through: number) => all.filter(({ seq }) => seq >= from && seq <= through)
-      await world.store.index(log, 1_100, between(1, 1_100).reverse())
-      await world.store.index(log, 1_100, between(1, 1_100))
+      await world.store.index(log, 1_100, listed(between(1, 1_100)).reverse())
+      await world.store.index(log, 1_100, listed(between(1, 1_100)))
       const store = await world.reopen()
-      await store.index(log, 1_200, [...between(1_101, 1_200), ...between(950, 1_050)])
-      await store.index(log, count, between(1_201, count))
+      await store.index(log, 1_200, listed([...between(1_101, 1_200), ...between(950, 1_050)]))
+      await store.index(log, count, listed(between(1_201, count)))
       expect(await store.indexed(log)).toBe(count)
       const sets = [['each'], ['third', 'edges'], ['edges', 'first', 'last'], carried.slice(3).map(([term]) => term), carried.slice(1).map(([term]) => term)]
       const asks = [[10_000, 1_000], [1_001, 1], [777, 1_000], [1_102, 4], [1_002, 1_000], [1, 3]] as const

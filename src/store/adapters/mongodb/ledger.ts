@@ -1,5 +1,5 @@
 import { termSet } from '../../candidates.ts'
-import { StoreBroken, StoreUnavailable, type LedgerEntry, type LedgerStore, type Term } from '../../ports.ts'
+import { StoreBroken, StoreUnavailable, type EntryPostings, type LedgerEntry, type LedgerStore, type Term } from '../../ports.ts'
 import { atMost, BOUNDS, checkKey, checkLimit } from '../../bounds.ts'
 import type { Bytes } from '../../../model/resource.ts'
 import { sortInTurns } from '../../../model/turns.ts'
@@ -149,12 +149,11 @@ async function entriesOf(base: Database, log: Bytes, ask: { from: number; limit:
   }))
 }
 
-type Posting = { readonly term: Term; readonly seq: number }
-
 /** Sorted, so that the postings of a term go to one place. Whatever is there of an earlier try stays; the mark comes last. */
-async function index(base: Database, log: Bytes, through: number, postings: readonly Posting[]): Promise<void> {
+async function index(base: Database, log: Bytes, through: number, postings: readonly EntryPostings[]): Promise<void> {
   if (through > (await headOf(base, log)).seq) throw new StoreBroken('The segment ends after the log')
-  const sorted = await sortInTurns(postings, (a, b) => Buffer.compare(a.term, b.term) || a.seq - b.seq)
+  const single = postings.flatMap(({ seq, terms }) => terms.flatMap((list) => list.map((term) => ({ term, seq }))))
+  const sorted = await sortInTurns(single, (a, b) => Buffer.compare(a.term, b.term) || a.seq - b.seq)
   for (const piece of pieces(sorted, WRITES_AT_ONCE)) {
     const documents = piece.map(({ term, seq }) => ({ _id: numbered(Uint8Array.from([...log, ...term]), seq), log: binary(log), term: binary(term), seq }))
     await insertNew(() => base.in.posting.insertMany(documents, { ordered: false }))

@@ -2,10 +2,10 @@ import type { DatabaseSync } from 'node:sqlite'
 import { byteText } from '../../../crypto/bytes.ts'
 import { termSet } from '../../candidates.ts'
 import type { Bytes } from '../../../model/resource.ts'
-import { StoreBroken, type LedgerEntry, type LedgerStore } from '../../ports.ts'
+import { type EntryPostings, StoreBroken, type LedgerEntry, type LedgerStore } from '../../ports.ts'
 import { atMost, BOUNDS, checkKey, checkLimit } from '../../bounds.ts'
 import { prepare } from './database.ts'
-import { indexUnits, type Posting } from './index-units.ts'
+import { indexUnits } from './index-units.ts'
 import { ledgerLookup } from './ledger-lookup.ts'
 import { type AppendUnit, exact, type LedgerUnit } from './messages.ts'
 import { openPair, type Connectable, type SqliteOptions } from './open-pair.ts'
@@ -89,7 +89,7 @@ function entriesOf(sql: LedgerReads, log: Bytes, ask: { from: number; limit: num
  */
 function indexer(send: (unit: LedgerUnit) => Promise<unknown>) {
   const clean = new Map<string, number>()
-  return async (log: Bytes, through: number, postings: readonly Posting[], indexed: number): Promise<void> => {
+  return async (log: Bytes, through: number, postings: readonly EntryPostings[], indexed: number): Promise<void> => {
     const name = byteText(log)
     const merge = clean.get(name) !== indexed || postings.some(({ seq }) => seq <= indexed)
     clean.delete(name)

@@ -142,7 +142,7 @@ function writes(records: DatabaseSync, ledger: DatabaseSync): Writes {
     putDone: async (copies) => together(records, copies, ({ id, at }) => { more.putDone.run(id, at) }),
     putEntries: async (log, copies) => together(ledger, [appendUnit(log, copies)], (unit) => { entries.apply(unit, 0) }),
     async putPostings(log, copies) {
-      for await (const unit of indexUnits({ log, through: null, merge: true }, copies)) together(ledger, [unit], () => { entries.apply(unit, 0) })
+      for await (const unit of indexUnits({ log, through: null, merge: true }, copies.map(({ seq, term }) => ({ seq, terms: [[term]] })))) together(ledger, [unit], () => { entries.apply(unit, 0) })
     }
   }
 }
