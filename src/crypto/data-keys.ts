@@ -74,6 +74,12 @@ export function makeDataKey(place: DataKeyPlace, holder: Holder): NewDataKey {
   return { key, document: { name: id, sealed: joined([head, nonce, body]) } }
 }
 
+/** The life of the key in a document as the document says it, which is not opened; SealBroken where it is none. */
+export function lifeOfDocument(names: KeyObject, id: Uint8Array, sealed: Uint8Array): Bytes {
+  if (sealed.length !== SEALED_BYTES) throw new SealBroken('key document')
+  return lifeOf(names, id, sealed.subarray(2, HEAD_BYTES))
+}
+
 /** Opens a data key's document; SealBroken when it was altered or is another's. */
 export function openDataKey(place: DataKeyPlace, id: Uint8Array, sealed: Uint8Array): DataKey {
   if (sealed.length !== SEALED_BYTES || sealed[0] !== FORMAT || sealed[1] !== BRANCH) throw new SealBroken('key document')

@@ -29,7 +29,7 @@ export interface OpenInput {
   readonly type: string
   readonly version: number
   readonly tenant: string
-  readonly ring: Pick<KeyRing, 'keyById' | 'recordKey' | 'hadLife'>
+  readonly ring: Pick<KeyRing, 'keyById' | 'renewed' | 'recordKey' | 'hadLife'>
 }
 
 /**
@@ -67,12 +67,18 @@ export function open(input: OpenInput): Opened | undefined | Promise<Opened | un
   const { sealed, ring } = input
   if (sealed.length < NONCE_AT || sealed[0] !== FORMAT) throw new SealBroken('format')
   const key = ring.keyById(sealed.subarray(2, LIFE_AT))
-  return key instanceof Promise ? key.then((loaded) => openedWith(input, loaded)) : openedWith(input, key)
+  if (key instanceof Promise) return key.then((loaded) => openedWith(input, loaded))
+  // Sealed under another key of this patient: where it is a newer one, the cached key is of a patient that was erased meanwhile.
+  if (key !== undefined && !isOfLife(sealed, key) && ring.hadLife(key.id, lifeIn(sealed))) return ring.renewed(key).then((newer) => openedWith(input, newer))
+  return openedWith(input, key)
 }
 
 /** Whether a sealed record names this very key, not one that was made for the same patient before or after. */
 export const isSealedUnder = (sealed: Uint8Array, key: DataKey): boolean =>
-  compareBytes(sealed.subarray(2, LIFE_AT), key.id) === 0 && compareBytes(sealed.subarray(LIFE_AT, NONCE_AT), key.life) === 0
+  compareBytes(sealed.subarray(2, LIFE_AT), key.id) === 0 && isOfLife(sealed, key)
+
+const lifeIn = (sealed: Uint8Array): Uint8Array => sealed.subarray(LIFE_AT, NONCE_AT)
+const isOfLife = (sealed: Uint8Array, key: DataKey): boolean => compareBytes(lifeIn(sealed), key.life) === 0
 
 /** Size of content after padding: the next of 512·1.25^k, so at most a quarter more, and the exact size stays hidden. */
 export function paddedBytes(bytes: number): number {
@@ -99,9 +105,8 @@ const fits = (key: DataKey, header: Header): boolean =>
 function openedWith(input: OpenInput, key: DataKey | undefined): Opened | undefined {
   if (key === undefined) return undefined
   const { sealed, type, version, recordKey } = input
-  const life = sealed.subarray(LIFE_AT, NONCE_AT)
-  if (compareBytes(life, key.life) !== 0) {
-    if (input.ring.hadLife(key.id, life)) return undefined
+  if (!isOfLife(sealed, key)) {
+    if (input.ring.hadLife(key.id, lifeIn(sealed))) return undefined
     throw new SealBroken('key life')
   }
   if (sealed[1] !== algorithmOf(key)) throw new SealBroken('algorithm')

@@ -2,13 +2,14 @@ import { createSecretKey, type KeyObject } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
 import type { Bytes } from '../model/resource.ts'
 import { compareBytes, exact, lengthPrefixed } from './bytes.ts'
-import { CLASS_KINDS, dataKeyName, isDataKeyName, lifeOf, makeDataKey, openDataKey } from './data-keys.ts'
+import { CLASS_KINDS, dataKeyName, isDataKeyName, lifeOf, lifeOfDocument, makeDataKey, openDataKey } from './data-keys.ts'
 import type { ClassKind, DataKey, DataKeyPlace, NewDataKey } from './data-keys.ts'
 import { KeysBroken, SealBroken } from './errors.ts'
 import { CACHE_MS, isFresh, makeKeyCache, type KeyCache } from './key-cache.ts'
 import { hmac256 } from './mac.ts'
 import { recordKeys } from './record-keys.ts'
-import { makeRoot, readRoot, rootDocument, rotateRoots, tenantKeys, type RootPlace, type TenantKeys } from './root-keys.ts'
+import { openRoots } from './first-keys.ts'
+import { readRoot, rotateRoots, tenantKeys, type RootPlace, type TenantKeys } from './root-keys.ts'
 import { openWith, sealWith } from './small.ts'
 
 export type { ClassKind, DataKey, NewDataKey } from './data-keys.ts'
@@ -34,6 +35,8 @@ export interface KeyRing {
   classKey(kind: ClassKind): Promise<DataKey>
   /** Sync when cached; undefined when its document is gone (erased); SealBroken when the id was never one of ours. */
   keyById(id: Uint8Array): DataKey | undefined | Promise<DataKey | undefined>
+  /** The key as its document stands now: another process may have erased its patient and made it anew. The very same where nothing changed. */
+  renewed(key: DataKey): Promise<DataKey | undefined>
   /** Rises whenever keys are dropped: what they opened must not be kept any longer either. */
   readonly drops: number
   /** Whether a key of this id ever had this life. */
@@ -68,35 +71,13 @@ export interface KeyRingOptions extends RootPlace {
 /** Opens the store's keys, and makes them where there are none. Of processes that start at once on an empty store, one wins. */
 export async function openKeyRing(options: KeyRingOptions): Promise<KeyRing> {
   const at = options.now()
-  let [branch, index] = await readRoots(options)
-  if (branch === undefined || index === undefined) {
-    // Only one of them may mean that another process made them between the two reads.
-    if (branch === index) await firstKeys(options)
-    ;[branch, index] = await readRoots(options)
-  }
-  if (branch === undefined || index === undefined) throw new KeysBroken('The keys of this store are incomplete')
+  const { branch, index } = await openRoots(options)
   const ring = new Ring(options, tenantKeys(index), createSecretKey(branch), at)
   branch.fill(0)
   index.fill(0)
   await ring.refresh()
   for (const kind of CLASS_KINDS) await ring.classKey(kind)
   return ring
-}
-
-const readRoots = (place: RootPlace) => Promise.all([readRoot(place, 'branch'), readRoot(place, 'index')])
-
-async function firstKeys(options: KeyRingOptions): Promise<void> {
-  const [branch, index] = [await makeRoot(options, 'branch'), await makeRoot(options, 'index')]
-  const place = { branch: createSecretKey(branch.secret), tenant: options.tenant, names: tenantKeys(index.secret).document }
-  const classes = CLASS_KINDS.map((name) => makeDataKey(place, { kind: 'class', name }).document)
-  // False means that another process was first; its keys are read next, and these are forgotten.
-  await options.documents.put([
-    { name: rootDocument(options.tenant, 'branch'), expect: 0, sealed: branch.document },
-    { name: rootDocument(options.tenant, 'index'), expect: 0, sealed: index.document },
-    ...classes.map((document) => ({ ...document, expect: 0 }))
-  ])
-  branch.secret.fill(0)
-  index.secret.fill(0)
 }
 
 const REFRESH_MS = 1000
@@ -177,6 +158,13 @@ class Ring implements KeyRing {
 
   keyById(id: Uint8Array): DataKey | undefined | Promise<DataKey | undefined> {
     return this.#cache.get(id) ?? this.#load(exact(id))
+  }
+
+  async renewed(key: DataKey): Promise<DataKey | undefined> {
+    const document = await this.#options.documents.get(key.id)
+    if (document !== undefined && compareBytes(lifeOfDocument(this.#tenant.document, key.id, document.sealed), key.life) === 0) return key
+    if (this.#cache.get(key.id) === key) this.#cache.forget(key.id)
+    return this.keyById(key.id)
   }
 
   hadLife(id: Uint8Array, life: Uint8Array): boolean {

@@ -204,6 +204,34 @@ describe('erasure', () => {
     await expect(open(input)).rejects.toBeInstanceOf(SealBroken)
   })
 
+  test('a record under a key made anew opens at once in a ring that still has the erased one, and then nothing under that one does', async () => {
+    const place = bench()
+    const [ring, other] = [await place.open(), await place.open()]
+    const recordKey = ring.recordKey('Observation', '1')
+    const header = { type: 'Observation', id: '1', version: 1, updated: 0, deleted: false, patients: ['anna'], labels: [], references: [] }
+    const opening = (key: DataKey) => ({ sealed: seal({ header, body: new Uint8Array(9), key, recordKey, tenant: 'clinic' }), recordKey, type: 'Observation', version: 1, tenant: 'clinic', ring: other })
+    const before = opening(await newKey(ring, place.documents, 'anna'))
+    expect(await open(before)).toBeDefined()
+    await erase(ring, place, 'anna')
+    const fresh = await newKey(ring, place.documents, 'anna')
+    const after = opening(fresh)
+    const { drops } = other
+    expect((await open(after))?.header).toEqual(header)
+    expect(other.drops).toBeGreaterThan(drops)
+    const held = other.keyById(fresh.id)
+    expect(secrets(held as DataKey)).toEqual(secrets(fresh))
+    const since = other.drops
+    expect(await open(before)).toBeUndefined()
+    expect([other.keyById(fresh.id), other.drops]).toEqual([held, since])
+    const name = hex(fresh.id)
+    const document = place.documents.rows.get(name)!
+    place.documents.rows.set(name, { ...document, sealed: document.sealed.slice(0, 12) })
+    await expect(open(before)).rejects.toBeInstanceOf(SealBroken)
+    place.documents.rows.delete(name)
+    expect(await open(before)).toBeUndefined()
+    expect(await other.keyById(fresh.id)).toBeUndefined()
+  })
+
   test('a key that was read before an erasure and arrives after it is not kept', async () => {
     const place = bench()
     const [ring, other] = [await place.open(), await place.open()]
