@@ -11,11 +11,12 @@ import { localTarget, mayPointTo, pointingAt, referenceTargets } from '../search
 import type { GuardedStore, Seen } from '../store/ports.ts'
 import type { StagedStore } from '../store/staged-store.ts'
 import { hiddenBy } from './grants.ts'
+import { seenAt } from './guarded-lists.ts'
 import type { GuardContext, Lens } from './lens.ts'
 
 export function includer(store: StagedStore, eyes: Lens, context: GuardContext, reveal: (seen: Seen) => Seen): Pick<GuardedStore, 'requireIncludes' | 'included'> {
-  /** What the rows point at by any of these includes, in their order, read at once. */
-  const pointed = async (from: readonly Seen[], includes: readonly Include[], known: ReadonlyMap<string, Seen>): Promise<readonly Seen[]> => {
+  /** What the rows point at by any of these includes, in their order. `max`: rows that the caller sees before it is too much. */
+  const pointed = async (from: readonly Seen[], includes: readonly Include[], known: ReadonlyMap<string, Seen>, max: number): Promise<readonly Seen[]> => {
     const refs = new Map<string, Ref>()
     for (const { source, param, target } of includes) {
       const texts = new Set<string>()
@@ -27,8 +28,9 @@ export function includer(store: StagedStore, eyes: Lens, context: GuardContext, 
         }
       })
     }
-    const rows = refs.size === 0 ? [] : await store.read([...refs.values()])
-    return rows.flatMap((row) => (row === undefined || row.deleted ? [] : eyes.look(row, 'r') ?? []))
+    const found: Seen[] = []
+    for await (const seen of seenAt(store, eyes, [...refs.values()])) if (found.push(seen) > max) throw tooMany(context)
+    return found
   }
   /** `max`: new rows and known ones that may point here before it is too much. */
   const pointing = async (to: readonly Seen[], { source, param, target }: Include, max: number): Promise<readonly Seen[]> => {
@@ -71,7 +73,7 @@ export function includer(store: StagedStore, eyes: Lens, context: GuardContext, 
           if (included.length + fresh.length > context.includedRecordsMax) throw tooMany(context)
         }
         const asked = includes.filter(({ iterate }) => round === 0 || iterate)
-        take(await pointed(from, asked.filter(({ reverse }) => !reverse), known))
+        take(await pointed(from, asked.filter(({ reverse }) => !reverse), known, context.includedRecordsMax - included.length))
         for (const include of asked) {
           if (include.reverse) take(await pointing(from, include, context.includedRecordsMax - included.length - fresh.length + known.size))
         }

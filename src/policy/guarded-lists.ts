@@ -6,6 +6,17 @@ import type { StagedStore } from '../store/staged-store.ts'
 import type { GuardContext, Lens } from './lens.ts'
 
 const ROWS_AT_ONCE = 1000
+const REFS_AT_ONCE = 256
+
+/** Those of these rows that are there for the caller, in their order; no more are read than are asked for. */
+export async function* seenAt(store: StagedStore, eyes: Lens, refs: readonly Ref[]): AsyncGenerator<Seen> {
+  for (let at = 0; at < refs.length; at += REFS_AT_ONCE) {
+    for (const row of await store.read(refs.slice(at, at + REFS_AT_ONCE))) {
+      const seen = row === undefined || row.deleted ? undefined : eyes.look(row, 'r')
+      if (seen !== undefined) yield seen
+    }
+  }
+}
 
 export function lister(store: StagedStore, eyes: Lens, { scanRecordsMax }: GuardContext, reveal: (seen: Seen) => Seen): Pick<GuardedStore, 'ofPatient' | 'readAll' | 'choose'> {
   return {
@@ -23,11 +34,9 @@ export function lister(store: StagedStore, eyes: Lens, { scanRecordsMax }: Guard
     },
     async readAll(refs, keep) {
       const allowed: readonly Ref[] = refs.filter(({ type }) => eyes.has(type, 'r'))
-      const rows = allowed.length === 0 ? [] : await store.read(allowed)
-      return rows.flatMap((row) => {
-        const seen = row === undefined || row.deleted ? undefined : eyes.look(row, 'r')
-        return seen !== undefined && keep(seen) ? [reveal(seen)] : []
-      })
+      const found: Seen[] = []
+      for await (const seen of seenAt(store, eyes, allowed)) if (keep(seen)) found.push(reveal(seen))
+      return found
     },
     async choose(ask, among) {
       const all: Seen[] = []

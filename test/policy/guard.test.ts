@@ -26,13 +26,32 @@ const store = {
   patientsOf: async (resource) => [(resource as { subject?: { reference: string } }).subject?.reference.split('/')[1] ?? ''].filter((id) => id !== '')
 } as Partial<ResourceStore> as ResourceStore
 
+const CONTEXT = { base: BASE, now: 0, newId: () => 'new', scanRecordsMax: 10, chainMatchesMax: 10, chainSearchesMax: 10, sortRecordsMax: 10, includedRecordsMax: 10, matchWorkMax: 1000 }
+
 const guarded = async (scope: string): Promise<GuardedStore> =>
-  guard(stagedStore(store, 0, BASE), await policyOf({ scope, patient: 'a', fhirUser: 'Patient/a' }), { base: BASE, now: 0, newId: () => 'new', scanRecordsMax: 10, chainMatchesMax: 10, chainSearchesMax: 10, sortRecordsMax: 10, includedRecordsMax: 10, matchWorkMax: 1000 })
+  guard(stagedStore(store, 0, BASE), await policyOf({ scope, patient: 'a', fhirUser: 'Patient/a' }), CONTEXT)
 const search = { type: 'Observation', filter: parseCriteria('Observation', 'status=final', { base: BASE, countMax: 1, countDefault: 1, orValuesMax: 1, lenient: false }), codes: ['status'], order: 'newest', after: null, limit: 10 } as const
 const versions = { order: 'newest', after: null, limit: 5, from: 0, at: null } as const
 const ref = { type: 'Observation', id: 'of-a' }
 const content = { ...rows[0]!.resource(), id: 'of-a' }
 const SUBSETTED = { meta: { tag: [{ system: 'http://terminology.hl7.org/CodeSystem/v3-ObservationValue', code: 'SUBSETTED' }] } }
+
+test('what a page includes is read no further than to the first row too many of those that the caller sees', async () => {
+  const performers = Array.from({ length: 3_000 }, (_, n) => ({ reference: `Practitioner/p-${n}` }))
+  const page = row('many', ['a'], { subject: { reference: 'Patient/a' }, performer: performers })
+  const practitioner = (id: string): Row => ({ ...row(id, []), type: 'Practitioner', resource: () => ({ resourceType: 'Practitioner', id }) })
+  const asking = async (isThere: (n: number) => boolean) => {
+    let read = 0
+    const counting = { ...store, read: async (refs) => refs.map((each) => (read++, each.type !== 'Practitioner' ? page : isThere(Number(each.id.slice(2))) ? practitioner(each.id) : undefined)) } as ResourceStore
+    const each = guard(stagedStore(counting, 0, BASE), await policyOf({ scope: 'system/*.rs', patient: 'a', fhirUser: 'Patient/a' }), CONTEXT)
+    const seen = (await each.read({ type: 'Observation', id: 'many' }))!
+    const included = await each.included([seen], [{ source: 'Observation', param: searchParam('Observation', 'performer')!, target: null, reverse: false, iterate: false }]).then((all) => all.map((one) => one.row.id), (error: Error) => error)
+    return { included, read: read - 1 }
+  }
+  expect(await asking(() => true)).toEqual({ included: expect.objectContaining({ status: 422, issues: [expect.objectContaining({ diagnostics: expect.stringContaining('INCLUDED_RECORDS_MAX') })] }), read: 256 })
+  // What is not there, or not for this caller, uses up nothing.
+  expect(await asking((n) => n % 300 === 299)).toEqual({ included: Array.from({ length: 10 }, (_, i) => `p-${i * 300 + 299}`), read: 3_000 })
+})
 
 describe('a right that the caller lacks is 403 at each of its doors', () => {
   const doors: readonly (readonly [string, string, (store: GuardedStore) => Promise<unknown>])[] = [
@@ -79,7 +98,7 @@ test('If-Match that names another version is 412, on rows that are hidden or abs
 describe('an update', () => {
   const byRules = async (rules: readonly object[]): Promise<GuardedStore> => {
     const policy = await policyOf({ scope: 'user/*.cruds', roles: ['clerk'] }, [], rolesWith({ clerk: { patients: 'all', labelMax: 'V', rules: [{ types: ['*'], do: 'crs' }, ...rules] } }))
-    return guard(stagedStore(store, 0, BASE), policy, { base: BASE, now: 0, newId: () => 'new', scanRecordsMax: 10, chainMatchesMax: 10, chainSearchesMax: 10, sortRecordsMax: 10, includedRecordsMax: 10, matchWorkMax: 1000 })
+    return guard(stagedStore(store, 0, BASE), policy, CONTEXT)
   }
   const rule = (rest: object): object => ({ types: ['Observation'], do: 'u', ...rest })
   const amended = { ...content, status: 'amended' }
