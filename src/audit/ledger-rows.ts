@@ -1,5 +1,5 @@
 /** The ledger as rows of type AuditEvent, so that the guard and the search see it as they see every other resource. */
-import type { KeyRing } from '../crypto/keys.ts'
+import type { DataKey, KeyRing } from '../crypto/keys.ts'
 import { fault } from '../model/errors.ts'
 import type { Bytes, Resource } from '../model/resource.ts'
 import type { FindAsk, Found, LedgerEntry, LedgerStore, Position, Reach, Row } from '../store/ports.ts'
@@ -31,6 +31,7 @@ export interface LedgerRows {
 export function ledgerRows(options: LedgerRowsOptions): LedgerRows {
   const { store, ring } = options
   const opener = entryOpener(ring)
+  const blinderOf = keyed(({ index }) => blinder(index))
   const rowsOf = async (log: Bytes, entry: LedgerEntry, wanted: (part: number, patient: string | null) => boolean): Promise<PlacedRow[]> => {
     const record = await opener.open(log, entry.id, unstamped(entry.sealed))
     const updated = stampOf(entry.sealed)
@@ -60,7 +61,7 @@ export function ledgerRows(options: LedgerRowsOptions): LedgerRows {
       const plan = planLedger(ask.filter, ask.reach, options.site)
       if (ask.limit < 1 || plan.anyOf?.length === 0) return { rows: [], next: null }
       if (plan.ids !== null) return page(ask, inOrder((await Promise.all(plan.ids.map(read))).filter((row) => row !== undefined), ask.order))
-      const terms = blinder((await ring.classKey('ledger')).index)
+      const terms = blinderOf(await ring.classKey('ledger'))
       const anyOf = plan.anyOf?.map(([kind, value]) => terms.term(kind, value)) ?? null
       const within = reachOf(ask.reach)
       const streams = (await store.logs()).map(async function* (log) {
@@ -77,6 +78,15 @@ export function ledgerRows(options: LedgerRowsOptions): LedgerRows {
       const place = placeOf(id)
       return { updated, key: place === null ? ring.recordKey('AuditEvent', id) : rowKey(place) }
     }
+  }
+}
+
+/** `make`, for the key that was there last. */
+function keyed<V>(make: (key: DataKey) => V): (key: DataKey) => V {
+  let last: { readonly key: DataKey; readonly made: V } | null = null
+  return (key) => {
+    if (last?.key !== key) last = { key, made: make(key) }
+    return last.made
   }
 }
 

@@ -30,7 +30,7 @@ export function blinder(index: KeyObject): Blinder {
     return made
   }
   const ofRow = memoized(({ type, id }: Touched) => term('entity', `${type}/${id}`))
-  const ofRows = memoizedList((rows: readonly Touched[]) => rows.map(ofRow))
+  const ofRows = memoizedList((rows: readonly Touched[]) => [...new Set(rows.map(ofRow))])
   return {
     term,
     terms(record, at) {

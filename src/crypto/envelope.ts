@@ -59,18 +59,22 @@ export function seal(input: SealInput): Bytes {
 }
 
 /**
- * Opens a record found at a place. Sync when its key is cached. Undefined: the key was erased, though its patient
- * may have another by now. SealBroken on any mismatch, thrown or
- * rejected: altered bytes, another place, tenant, version or key, a header that does not give the record key.
+ * Opens a record found at a place. Sync when the key that it names is cached. Undefined: the key was erased, though its patient may have
+ * another by now. SealBroken on any mismatch, thrown or rejected: altered bytes, another place, tenant, version or key, a header that does not give the record key.
  */
 export function open(input: OpenInput): Opened | undefined | Promise<Opened | undefined> {
   const { sealed, ring } = input
   if (sealed.length < NONCE_AT || sealed[0] !== FORMAT) throw new SealBroken('format')
   const key = ring.keyById(sealed.subarray(2, LIFE_AT))
-  if (key instanceof Promise) return key.then((loaded) => openedWith(input, loaded))
-  // Sealed under another key of this patient: where it is a newer one, the cached key is of a patient that was erased meanwhile.
-  if (key !== undefined && !isOfLife(sealed, key) && ring.hadLife(key.id, lifeIn(sealed))) return ring.renewed(key).then((newer) => openedWith(input, newer))
-  return openedWith(input, key)
+  return key instanceof Promise ? key.then((loaded) => openedBy(input, loaded)) : openedBy(input, key)
+}
+
+function openedBy(input: OpenInput, key: DataKey | undefined): Opened | undefined | Promise<Opened | undefined> {
+  const { sealed, ring } = input
+  if (key === undefined || isOfLife(sealed, key)) return openedWith(input, key)
+  if (!ring.hadLife(key.id, lifeIn(sealed))) throw new SealBroken('key life')
+  // Sealed under another key of this patient. Where it is a newer one, this key is of before an erasure that is not known here yet.
+  return ring.renewed(key).then((newest) => (newest !== undefined && isOfLife(sealed, newest) ? openedWith(input, newest) : undefined))
 }
 
 /** Whether a sealed record names this very key, not one that was made for the same patient before or after. */
@@ -105,10 +109,6 @@ const fits = (key: DataKey, header: Header): boolean =>
 function openedWith(input: OpenInput, key: DataKey | undefined): Opened | undefined {
   if (key === undefined) return undefined
   const { sealed, type, version, recordKey } = input
-  if (!isOfLife(sealed, key)) {
-    if (input.ring.hadLife(key.id, lifeIn(sealed))) return undefined
-    throw new SealBroken('key life')
-  }
   if (sealed[1] !== algorithmOf(key)) throw new SealBroken('algorithm')
   const aead = aeadOf(key)
   const bodyAt = NONCE_AT + aead.nonceBytes

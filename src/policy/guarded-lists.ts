@@ -8,12 +8,14 @@ import type { GuardContext, Lens } from './lens.ts'
 const ROWS_AT_ONCE = 1000
 const REFS_AT_ONCE = 256
 
-/** Those of these rows that are there for the caller, in their order; no more are read than are asked for. */
+/** Those of these rows that are there for the caller, in their order, read a piece at a time as they are asked for. Each piece is short, so the request has one clock for all. */
 export async function* seenAt(store: StagedStore, eyes: Lens, refs: readonly Ref[]): AsyncGenerator<Seen> {
   for (let at = 0; at < refs.length; at += REFS_AT_ONCE) {
     for (const row of await store.read(refs.slice(at, at + REFS_AT_ONCE))) {
       const seen = row === undefined || row.deleted ? undefined : eyes.look(row, 'r')
       if (seen !== undefined) yield seen
+      const pause = eyes.turn()
+      if (pause !== undefined) await pause
     }
   }
 }

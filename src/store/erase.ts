@@ -19,7 +19,9 @@ export async function erasePatient(options: EraseOptions, patient: string): Prom
   const { records, ring, random } = options
   for (;;) {
     await ring.refresh()
-    const key = await ring.patientKey(patient)
+    const known = await ring.patientKey(patient)
+    // Another process may have erased the patient a moment ago, and made it anew.
+    const key = known === undefined ? undefined : await ring.renewed(known)
     if (key === undefined) {
       const left = await eraseLate(options, patient, null)
       return left === 0 ? null : { erased: left, kept: 0 }

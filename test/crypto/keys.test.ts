@@ -232,6 +232,25 @@ describe('erasure', () => {
     expect(await other.keyById(fresh.id)).toBeUndefined()
   })
 
+  test('a record under a key made anew opens also while the erased one is being read, for all who ask at once', async () => {
+    const place = bench()
+    const [ring, other] = [await place.open(), await place.open()]
+    const recordKey = ring.recordKey('Observation', '1')
+    const header = { type: 'Observation', id: '1', version: 1, updated: 0, deleted: false, patients: ['anna'], labels: [], references: [] }
+    await newKey(ring, place.documents, 'anna')
+    const answers: Promise<unknown>[] = []
+    place.documents.onGet = async () => {
+      place.documents.onGet = null
+      await erase(ring, place, 'anna')
+      const key = await newKey(ring, place.documents, 'anna')
+      const input = { sealed: seal({ header, body: new Uint8Array(9), key, recordKey, tenant: 'clinic' }), recordKey, type: 'Observation', version: 1, tenant: 'clinic', ring: other }
+      for (let i = 0; i < 3; i++) answers.push(Promise.resolve(open(input)).then((opened) => opened?.header))
+    }
+    await other.patientKey('anna')
+    expect(await Promise.all(answers)).toEqual([header, header, header])
+    expect(secrets(await other.patientKey('anna'))).toEqual(secrets(await ring.patientKey('anna')))
+  })
+
   test('a key that was read before an erasure and arrives after it is not kept', async () => {
     const place = bench()
     const [ring, other] = [await place.open(), await place.open()]

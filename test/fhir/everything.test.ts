@@ -203,6 +203,19 @@ describe('a page that is asked for again', () => {
   })
 })
 
+test('a page of masked rows that is asked for between others of the same rows leads nowhere that the mask hides', async () => {
+  const { id } = await server.put(patient('masked'))
+  await server.put(organization('Origin', { id: 'origin' }))
+  await server.ask(system, 'POST', '', { body: bundle('batch', Array.from({ length: 40 }, (_, i) => entry('PUT', `Encounter/masked-${i}`, {
+    resourceType: 'Encounter', id: `masked-${i}`, status: 'finished', class: { code: 'AMB' }, ...of(id), participant: [{ individual: { reference: 'Practitioner/doctor' } }], hospitalization: { origin: { reference: 'Organization/origin' } }
+  }))) })
+  const billing = await server.token({ scope: 'user/*.rs', roles: ['billing'], fhirUser: 'Practitioner/doctor' })
+  for (const [token, beside] of [[billing, ['Practitioner/doctor']], [system, ['Organization/origin', 'Practitioner/doctor']], [billing, ['Practitioner/doctor']], [system, ['Organization/origin', 'Practitioner/doctor']]] as const) {
+    const json = await everything(token, '', `Patient/${id}`)
+    expect([rows(json, 'match').length, rows(json, 'include')]).toEqual([41, beside])
+  }
+})
+
 test('what was given is in the ledger, by name of the operation, and what was not is not', async () => {
   const token = await server.token({ scope: 'patient/Patient.rs patient/Observation.rs', patient: 'a', subject: 'audited' })
   await everything(token, '?_type=Observation')

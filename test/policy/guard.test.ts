@@ -1,12 +1,15 @@
 /** The guard by itself: what the interactions above it refuse too, it refuses without them. */
-import { describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, test, vi } from 'vitest'
 import type { Resource } from '../../src/model/resource.ts'
 import { guard } from '../../src/policy/guard.ts'
 import { searchParam } from '../../src/search/parameters.ts'
 import { parseCriteria } from '../../src/search/parse.ts'
 import type { GuardedStore, ResourceStore, Row } from '../../src/store/ports.ts'
 import { stagedStore } from '../../src/store/staged-store.ts'
+import { turnsDuring } from '../turns-during.ts'
 import { BASE, policyOf, rolesWith } from './callers.ts'
+
+afterEach(() => { vi.restoreAllMocks() })
 
 const row = (id: string, patients: readonly string[], content: object = {}): Row => {
   const resource = { resourceType: 'Observation', id, meta: { versionId: '1' }, status: 'final', code: { text: 'x' }, ...content } as Resource
@@ -51,6 +54,13 @@ test('what a page includes is read no further than to the first row too many of 
   expect(await asking(() => true)).toEqual({ included: expect.objectContaining({ status: 422, issues: [expect.objectContaining({ diagnostics: expect.stringContaining('INCLUDED_RECORDS_MAX') })] }), read: 256 })
   // What is not there, or not for this caller, uses up nothing.
   expect(await asking((n) => n % 300 === 299)).toEqual({ included: Array.from({ length: 10 }, (_, i) => `p-${i * 300 + 299}`), read: 3_000 })
+})
+
+test('references to what is not there are read in turns', async () => {
+  const empty = { ...store, read: async (refs) => refs.map(() => undefined) } as ResourceStore
+  const each = guard(stagedStore(empty, 0, BASE), await policyOf({ scope: 'system/*.rs' }), CONTEXT)
+  const refs = Array.from({ length: 5_000 }, (_, n) => ({ type: 'Practitioner', id: `p-${n}` }))
+  expect(await turnsDuring(async () => { expect(await each.readAll(refs, () => true)).toEqual([]) })).toBeGreaterThan(1_000)
 })
 
 describe('a right that the caller lacks is 403 at each of its doors', () => {

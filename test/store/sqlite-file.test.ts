@@ -230,9 +230,9 @@ it('an index of which a part failed does not count as made, so that no entry is 
   const log = new Uint8Array(8).fill(1)
   const entries = Array.from({ length: 5_000 }, (_, i) => ({ seq: i + 1, id: randomId(), sealed: text('x'), link: new Uint8Array(32) }))
   await ledger.append(log, entries)
-  const postings = entries.map(({ seq }) => ({ seq, terms: [[named('all')]] }))
+  const postings = entries.map(({ seq }) => ({ seq, terms: [[named('all'), named(`own ${seq}`)]] }))
   // More than one piece, the first of which the database refuses.
-  await expect(ledger.index(log, 5_000, postings.with(0, { seq: 0.5, terms: [[named('all')]] }))).rejects.toThrow()
+  await expect(ledger.index(log, 5_000, [{ seq: 0.5, terms: [[new Uint8Array(16)]] }, ...postings])).rejects.toThrow()
   await ledger.health()
   expect(await ledger.indexed(log)).toBe(0)
   await ledger.index(log, 5_000, postings)

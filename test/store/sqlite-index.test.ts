@@ -10,6 +10,7 @@ import { openSqliteTransfer } from '../../src/store/adapters/sqlite/transfer.ts'
 import type { LedgerStore, Term } from '../../src/store/ports.ts'
 import type { PostingCopy, Transfer } from '../../src/store/ports/transfer.ts'
 import { hex, listed, named, randomId, text } from './conformance/fixtures.ts'
+import { turnsDuring } from '../turns-during.ts'
 import { makeOldLedger } from './old-ledger.ts'
 
 const LOG = new Uint8Array(8).fill(1)
@@ -223,20 +224,6 @@ it('a lookup goes on to a list whose highest number is above the lowest that it 
 
 describe('of many others are let in between', () => {
   /** Turns of the event loop while this works, where everybody's time is over whenever it is looked at. */
-  async function turnsDuring(work: () => Promise<unknown>): Promise<number> {
-    let time = 0
-    vi.spyOn(performance, 'now').mockImplementation(() => (time += 1_000))
-    let [turns, working] = [0, true]
-    const others = (): void => {
-      turns++
-      if (working) setImmediate(others)
-    }
-    setImmediate(others)
-    await work()
-    working = false
-    return turns
-  }
-
   it('terms of a lookup', async () => {
     const ledger = await withEntries(pathOf('one.db'), 1_000)
     const terms = Array.from({ length: 4_096 }, (_, i) => named(`own ${i}`))

@@ -2,7 +2,7 @@ import { termSet } from '../../candidates.ts'
 import { StoreBroken, StoreUnavailable, type EntryPostings, type LedgerEntry, type LedgerStore, type Term } from '../../ports.ts'
 import { atMost, BOUNDS, checkKey, checkLimit } from '../../bounds.ts'
 import type { Bytes } from '../../../model/resource.ts'
-import { sortInTurns } from '../../../model/turns.ts'
+import { eachInTurns, sortInTurns, takingShortTurns } from '../../../model/turns.ts'
 import { binary, bytesOf, hexOf, numbered, pieces } from './bytes.ts'
 import { COMMAND_MS, openDatabase, type Database, type MongoStoreOptions } from './database.ts'
 import { guarded, isOnlyDuplicate } from './errors.ts'
@@ -152,7 +152,10 @@ async function entriesOf(base: Database, log: Bytes, ask: { from: number; limit:
 /** Sorted, so that the postings of a term go to one place. Whatever is there of an earlier try stays; the mark comes last. */
 async function index(base: Database, log: Bytes, through: number, postings: readonly EntryPostings[]): Promise<void> {
   if (through > (await headOf(base, log)).seq) throw new StoreBroken('The segment ends after the log')
-  const single = postings.flatMap(({ seq, terms }) => terms.flatMap((list) => list.map((term) => ({ term, seq }))))
+  const single: { readonly term: Term; readonly seq: number }[] = []
+  await eachInTurns(postings, takingShortTurns(), ({ seq, terms }) => {
+    for (const list of terms) for (const term of list) single.push({ term, seq })
+  })
   const sorted = await sortInTurns(single, (a, b) => Buffer.compare(a.term, b.term) || a.seq - b.seq)
   for (const piece of pieces(sorted, WRITES_AT_ONCE)) {
     const documents = piece.map(({ term, seq }) => ({ _id: numbered(Uint8Array.from([...log, ...term]), seq), log: binary(log), term: binary(term), seq }))
