@@ -223,7 +223,6 @@ it('a lookup goes on to a list whose highest number is above the lowest that it 
 })
 
 describe('of many others are let in between', () => {
-  /** Turns of the event loop while this works, where everybody's time is over whenever it is looked at. */
   it('terms of a lookup', async () => {
     const ledger = await withEntries(pathOf('one.db'), 1_000)
     const terms = Array.from({ length: 4_096 }, (_, i) => named(`own ${i}`))
