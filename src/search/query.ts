@@ -25,7 +25,7 @@ export type CodeSet = ReadonlyMap<string, readonly string[]>
 
 /** One value of a clause (values of a clause are OR). */
 export type ParamValue =
-  | { readonly kind: 'string'; readonly text: string; readonly folded: string }                   // as given, and as `fold` (types/text.ts) makes it
+  | { readonly kind: 'string'; readonly text: string; readonly folded: string }                   // as given, and as `foldString` (types/text.ts) makes it
   | { readonly kind: 'token'; readonly system: string | null | undefined; readonly code: string | null }  // undefined: any system; null: `|code` = no system; code null: `system|`
   | { readonly kind: 'reference'; readonly type: string | null; readonly id: string | null; readonly url: string | null; readonly version: string | null }
   | { readonly kind: 'date'; readonly prefix: Prefix; readonly range: DateRange }

@@ -8,7 +8,7 @@ import type { MatchContext } from './types/kind.ts'
 import { rangeSpan } from './types/number.ts'
 import { localTarget } from './types/reference.ts'
 import { valuesOf } from './types/special.ts'
-import { fold, isObject, listOf } from './types/text.ts'
+import { foldString, isObject, listOf } from './types/text.ts'
 
 /** What a resource is ordered by under one key; null: it has no such value, and comes last in either direction. */
 export type SortValue = string | number | null
@@ -57,7 +57,7 @@ const text = (value: unknown): readonly string[] => (typeof value === 'string' ?
 const finite = (value: number): number => Math.min(Number.MAX_VALUE, Math.max(-Number.MAX_VALUE, value))
 
 const READERS: Readonly<Record<Sortable, Read>> = {
-  string: ({ value }) => text(stringOf(value)).map(fold),
+  string: ({ value }) => text(stringOf(value)).map(foldString),
   token: ({ type, value }) => tokensOf(type, value).flatMap(text),
   reference: (typed, _descending, base) => {
     const target = localTarget(typed, base)

@@ -5,6 +5,7 @@ import { finds, OPTIONS, refusal } from './asking.ts'
 
 const at = (effectiveDateTime: string) => ({ resourceType: 'Observation', effectiveDateTime })
 const during = (start?: string, end?: string) => ({ resourceType: 'Observation', effectivePeriod: { ...(start && { start }), ...(end && { end }) } })
+const slot = (start: string) => ({ resourceType: 'Slot', start })
 const timing = (effectiveTiming: object) => ({ resourceType: 'Observation', effectiveTiming })
 
 describe('date search', () => {
@@ -29,9 +30,14 @@ describe('date search', () => {
     ['date=gt2013-01', at('2013-01-31'), false], ['date=gt2013-01', at('2013-02-01'), true], ['date=ge2013-01', at('2013-01-01'), true], ['date=ge2013-01', at('2012-12-31'), false],
     ['date=le2013-01', at('2013-01-31'), true], ['date=le2013-01', at('2013-02-01'), false], ['date=lt2013-01', at('2012-12-31'), true], ['date=lt2013-01', at('2013-01-01'), false],
     ['date=sa2013-01', at('2013-02'), true], ['date=sa2013-01', at('2013'), false], ['date=eb2013-02', at('2013-01'), true], ['date=eb2013-02', at('2013'), false],
-    // A range that begins inside and ends above is neither below nor contained, and the mirror.
-    ['date=le2013-01', during('2013-01-15', '2013-02-15'), false], ['date=le2013-01', during('2013-01-15', '2013-01-31'), true],
-    ['date=ge2013-02', during('2013-01-15', '2013-02-15'), false], ['date=ge2013-02', during('2013-02-01', '2013-02-15'), true],
+    // A stay over the last day asked for is `le` it, and one over the first `ge` it; neither is below or above all of it.
+    ['date=le2013-01', during('2013-01-15', '2013-02-15'), true], ['date=le2013-01', during('2013-01-15', '2013-01-31'), true], ['date=le2013-01', during('2013-02-01', '2013-02-15'), false],
+    ['date=ge2013-02', during('2013-01-15', '2013-02-15'), true], ['date=ge2013-02', during('2013-02-01', '2013-02-15'), true], ['date=ge2013-02', during('2013-01-15', '2013-01-31'), false],
+    ['date=ge2013-01-31&date=le2013-01-31', during('2013-01-30T22:00:00Z', '2013-02-01T06:00:00Z'), true], ['date=gt2013-01-31', during('2013-01-30', '2013-01-31'), false], ['date=lt2013-01-31', during('2013-01-31', '2013-02-02'), false],
+    // An instant is a point, also where its second alone is written; a dateTime is all of its second.
+    ['start=2024-01-01T10:00:00.000Z', slot('2024-01-01T10:00:00Z'), true], ['start=le2024-01-01T10:00:00.000Z', slot('2024-01-01T10:00:00Z'), true], ['start=gt2024-01-01T10:00:00.000Z', slot('2024-01-01T10:00:00Z'), false],
+    ['start=2024-01-01T10:00:00Z', slot('2024-01-01T10:00:00.250Z'), true], ['start=2024-01-01T10:00:00.000Z', slot('2024-01-01T10:00:00.250Z'), false], ['date=2024-01-01T10:00:00.000Z', at('2024-01-01T10:00:00Z'), false],
+    ['date=2016-12-31', at('2016-12-31T23:59:60Z'), true], ['date=2017', at('2016-12-31T23:59:60Z'), false],
     // Zones: none is UTC.
     ['date=2013-01-14', at('2013-01-14T23:30:00-01:00'), false], ['date=2013-01-15', at('2013-01-14T23:30:00-01:00'), true],
     ['date=2013-01-14T10:00:00+02:00', at('2013-01-14T08:00:00Z'), true], ['date=2013-01-14T10:00:00 02:00', at('2013-01-14T08:00:00Z'), true], ['date=2013-01-14T10:00:00', at('2013-01-14T10:00:00Z'), true],
@@ -63,7 +69,7 @@ describe('date search', () => {
 
   test.each([
     ['2013', '2013-01-01T00:00:00.000Z', '2014-01-01T00:00:00.000Z'], ['2012-02', '2012-02-01T00:00:00.000Z', '2012-03-01T00:00:00.000Z'], ['1900-02', '1900-02-01T00:00:00.000Z', '1900-03-01T00:00:00.000Z'],
-    ['2016-12-31', '2016-12-31T00:00:00.000Z', '2017-01-01T00:00:00.000Z'], ['2016-12-31T23:59:60Z', '2017-01-01T00:00:00.000Z', '2017-01-01T00:00:01.000Z'],
+    ['2016-12-31', '2016-12-31T00:00:00.000Z', '2017-01-01T00:00:00.000Z'], ['2016-12-31T23:59:60Z', '2016-12-31T23:59:59.000Z', '2017-01-01T00:00:00.000Z'],
     ['0099-03-01', '0099-03-01T00:00:00.000Z', '0099-03-02T00:00:00.000Z'], ['2013-01-14T10:00:00.1234567-05:30', '2013-01-14T15:30:00.123Z', '2013-01-14T15:30:00.124Z'],
     ['2013-01-14T10:00:00.5Z', '2013-01-14T10:00:00.500Z', '2013-01-14T10:00:00.600Z']
   ])('%s covers %s to %s', (text, from, before) => {

@@ -32,7 +32,8 @@ function timeRange(text: string, midnight: number): DateRange | null {
   if (text.charCodeAt(at) === COLON) {
     const second = digits(text, 17, 2)
     if (second < 0 || second > 60) return null
-    from += second * 1000
+    // A leap second lies in the minute that it ends.
+    from += Math.min(second, 59) * 1000
     width = 1000
     at = 19
     if (text.charCodeAt(at) === DOT) {

@@ -42,10 +42,13 @@ function rangeForm(hit: (asked: DateRange, given: DateRange) => boolean): Form {
 /** The range that a value covers: its precision, a Period with open ends as infinity, the outer limits of a Timing. */
 export function rangeOf(typed: TypedValue): DateRange | null {
   const value = typed.value
-  if (typeof value === 'string') return dateRange(value)
+  if (typeof value === 'string') return typed.type === 'instant' ? pointOf(dateRange(value)) : dateRange(value)
   if (!isObject(value)) return null
   return value.event !== undefined || value.repeat !== undefined || typed.type === 'Timing' ? timingRange(value) : periodRange(value)
 }
+
+/** An instant is a point in time, however many of its digits are written. */
+const pointOf = (range: DateRange | null): DateRange | null => (range === null ? null : { from: range.from, before: range.from + 1 })
 
 /**
  * The range that the values of one resource must overlap if any of them is to satisfy the clause value. Several
@@ -86,15 +89,18 @@ function parseDate(text: string, context: ValueContext): ParamValue | null {
   return { kind: 'date', prefix: 'ap', range: { from: range.from - slack, before: range.before + slack } }
 }
 
-/** R4's table of prefixes: s is the search range, t the range of the target value. */
+/**
+ * R4's table of prefixes: s is the search range, t the range of the target value. What is above a value begins where the value does, so that a stay over the first
+ * of a month is `ge` that day and one over its last `le` that.
+ */
 function holds(prefix: Prefix, s: DateRange, t: DateRange): boolean {
   switch (prefix) {
     case 'eq': return s.from <= t.from && t.before <= s.before
     case 'ne': return !(s.from <= t.from && t.before <= s.before)
     case 'gt': return t.before > s.before
     case 'lt': return t.from < s.from
-    case 'ge': return t.before > s.before || (s.from <= t.from && t.before <= s.before)
-    case 'le': return t.from < s.from || (s.from <= t.from && t.before <= s.before)
+    case 'ge': return t.before > s.from
+    case 'le': return t.from < s.before
     case 'sa': return t.from >= s.before
     case 'eb': return t.before <= s.from
     case 'ap': return t.from < s.before && s.from < t.before

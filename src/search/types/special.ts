@@ -8,7 +8,7 @@ import { nearKind } from './near.ts'
 import { numberKind } from './number.ts'
 import { quantityKind } from './quantity.ts'
 import { referenceKind } from './reference.ts'
-import { stringKind } from './string.ts'
+import { familyKind, stringKind } from './string.ts'
 import { tokenKind } from './token.ts'
 import { uriKind } from './uri.ts'
 import { wordsKind } from './words.ts'
@@ -22,8 +22,9 @@ const KINDS: Readonly<Record<Exclude<ParamType, 'special'>, Kind>> = {
 const SPECIAL: Readonly<Record<string, Kind | undefined>> = { _text: wordsKind, _content: wordsKind, near: nearKind }
 
 /** How a parameter's values are read and matched; null where R4 gives it no elements to look at. */
-export function kindOf({ kind, code, expression }: SearchParam): Kind | null {
+export function kindOf({ kind, code, expression, packaged }: SearchParam): Kind | null {
   if (kind === 'special') return SPECIAL[code] ?? null
+  if (kind === 'string' && code === 'family' && !packaged) return familyKind
   return expression === '' ? null : KINDS[kind]
 }
 

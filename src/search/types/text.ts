@@ -7,6 +7,17 @@ export function fold(text: string): string {
   return ODD_SPACE.test(lower) ? lower.replace(SPACES, ' ').trim() : lower
 }
 
+/**
+ * The normalisation of string search: as `fold`, with punctuation ignored, as R4 asks for, and letters without a decomposition as those that they are written
+ * with elsewhere. A text of nothing but punctuation keeps it.
+ */
+export function foldString(text: string): string {
+  const folded = fold(text)
+  if (PLAIN.test(folded)) return folded
+  const bare = fold(folded.replace(LETTER, (letter) => LETTERS[letter]!).replace(PUNCTUATION, ''))
+  return bare === '' ? folded : bare
+}
+
 /** Splits at each separator that no backslash escapes; the parts keep their escapes. https://hl7.org/fhir/R4/search.html#escaping */
 export function splitUnescaped(text: string, separator: ',' | '|' | '$'): string[] {
   if (!text.includes('\\')) return text.split(separator)
@@ -40,4 +51,11 @@ const ASCII = /^[\x00-\x7f]*$/
 const MARKS = /\p{M}+/gu
 const SPACES = /\s+/g
 const ODD_SPACE = /^\s|\s$|\s\s|[^\S ]/
+const PLAIN = /^[a-z0-9 ]*$/
+/** Also the marks that stand for an apostrophe on keyboards that have none. */
+const PUNCTUATION = /[\p{P}`\u00b4\u02b9\u02bb\u02bc]+/gu
+const LETTERS: Readonly<Record<string, string>> = {
+  ß: 'ss', ł: 'l', ø: 'o', æ: 'ae', œ: 'oe', đ: 'd', ð: 'd', þ: 'th', ħ: 'h', ı: 'i', ŧ: 't', ŋ: 'ng', ĸ: 'k', ŀ: 'l', ſ: 's', ŉ: 'n', ĳ: 'ij'
+}
+const LETTER = new RegExp(`[${Object.keys(LETTERS).join('')}]`, 'gu')
 const ESCAPES = /\\([,$|\\])/g

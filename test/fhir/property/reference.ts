@@ -7,7 +7,8 @@ import { evaluate, parts } from '../../search/fhirpath-oracle.ts'
 import { BASE, UCUM } from './generate.ts'
 import { within } from './numbers.ts'
 
-export interface Typed { readonly type: string; readonly value: unknown }
+/** `isFamily`: a family name without its HumanName. */
+export interface Typed { readonly type: string; readonly value: unknown; readonly isFamily?: boolean }
 type Fields = Readonly<Record<string, unknown>>
 
 /** A value as asked, read already. */
@@ -39,7 +40,7 @@ export function valuesOf(param: SearchParam, { resource, updated }: Row): readon
   let known = cache.get(resource)
   if (known === undefined) cache.set(resource, (known = new Map()))
   let found = known.get(param.code)
-  if (found === undefined) known.set(param.code, (found = parts(param.expression).filter((part) => applies(part, resource.resourceType)).flatMap((part) => valued(part, resource))))
+  if (found === undefined) known.set(param.code, (found = parts(param.expression).filter((part) => applies(part, resource.resourceType)).flatMap((part) => valued(part, resource)).map((each) => ({ ...each, isFamily: param.code === 'family' }))))
   return found
 }
 
@@ -58,7 +59,19 @@ const applies = (part: string, type: string): boolean => {
 
 /* ---------- text ---------- */
 
-const plain = (text: string): string => text.normalize('NFD').replace(/\p{M}/gu, '').toLowerCase().replaceAll('ς', 'σ').replace(/\s+/g, ' ').trim()
+const spaced = (text: string): string => text.replace(/\s+/g, ' ').trim()
+const SPELT: Readonly<Record<string, string>> = { ß: 'ss', ł: 'l', ø: 'o', æ: 'ae', œ: 'oe', đ: 'd', ð: 'd', þ: 'th', ħ: 'h', ı: 'i', ŧ: 't', ŋ: 'ng', ĸ: 'k', ŀ: 'l', ſ: 's', ŉ: 'n', ĳ: 'ij' }
+
+const unmarked = (text: string): string => spaced(text.normalize('NFD').replace(/\p{M}/gu, '').toLowerCase().normalize('NFD').replace(/\p{M}/gu, '').replaceAll('ς', 'σ'))
+
+function plain(text: string): string {
+  const folded = unmarked(text)
+  const bare = spaced([...folded].map((letter) => SPELT[letter] ?? letter).filter((letter) => !/[\p{P}`´ʹʻʼ]/u.test(letter)).join(''))
+  return bare === '' ? folded : bare
+}
+
+/** What begins at each word but the first of a family name. */
+const laterWords = (family: string): readonly string[] => (family.length > 100 ? [] : [...family].flatMap((letter, at, all) => (at > 0 && /[\s\p{Pd}]/u.test(all[at - 1]!) && !/[\s\p{Pd}]/u.test(letter) ? [all.slice(at).join('')] : [])))
 
 function textsOf(value: unknown): readonly string[] {
   if (typeof value === 'string') return [value]
@@ -69,8 +82,10 @@ function textsOf(value: unknown): readonly string[] {
 
 const initial = (text: string): number => text.codePointAt(0) ?? NaN
 
-function stringHolds(how: string | null, asked: string, value: unknown): boolean {
+function stringHolds(how: string | null, asked: string, { value, isFamily }: Typed): boolean {
   const want = plain(asked)
+  const family = isFamily === true ? value : typeof value === 'object' ? (value as Fields | null)?.family : undefined
+  const starts = (text: string): boolean => plain(text).startsWith(want)
   return textsOf(value).some((each) => {
     const have = plain(each)
     switch (how) {
@@ -83,7 +98,7 @@ function stringHolds(how: string | null, asked: string, value: unknown): boolean
       case 'lt': return initial(have) < initial(want)
       case 'ge': return initial(have) >= initial(want)
       case 'le': return initial(have) <= initial(want)
-      default: return have.startsWith(want)
+      default: return starts(each) || (each === family && laterWords(each).some(starts))
     }
   })
 }
@@ -186,7 +201,8 @@ function spanOfPeriod({ start, end }: Fields): Span | null {
 }
 
 export function spanOf({ type, value }: Typed): Span | null {
-  if (['date', 'dateTime', 'instant'].includes(type)) return dateSpan(value as string)
+  if (type === 'instant') return [dateSpan(value as string)[0], dateSpan(value as string)[0] + 1]
+  if (['date', 'dateTime'].includes(type)) return dateSpan(value as string)
   const fields = value as Fields & { readonly event?: readonly string[]; readonly repeat?: { readonly boundsPeriod?: Fields } }
   if (type === 'Period') return spanOfPeriod(fields)
   if (type !== 'Timing') return null
@@ -206,8 +222,8 @@ function dateHolds(how: string | null, asked: Extract<Asked, { kind: 'date' }>, 
     case 'ne': return !contained
     case 'gt': return t[1] > s[1]
     case 'lt': return t[0] < s[0]
-    case 'ge': return t[1] > s[1] || contained
-    case 'le': return t[0] < s[0] || contained
+    case 'ge': return t[1] > s[0]
+    case 'le': return t[0] < s[1]
     case 'sa': return t[0] >= s[1]
     case 'eb': return t[1] <= s[0]
     case 'ap': {
@@ -243,13 +259,13 @@ function textOfAll(value: unknown, name = ''): readonly string[] {
 }
 
 function wordsHold({ words, mode }: Extract<Asked, { kind: 'words' }>, value: unknown): boolean {
-  const lists = textOfAll(value).map((text) => plain(text).split(/[^\p{L}\p{N}]+/u).filter((word) => word !== ''))
-  const has = (word: string): boolean => lists.some((list) => list.includes(plain(word)))
+  const lists = textOfAll(value).map((text) => unmarked(text).split(/[^\p{L}\p{N}]+/u).filter((word) => word !== ''))
+  const has = (word: string): boolean => lists.some((list) => list.includes(unmarked(word)))
   switch (mode) {
     case 'and': return words.every(has)
     case 'or': return words.some(has)
     case 'not': return !has(words[0]!)
-    case 'phrase': return lists.some((list) => ` ${list.join(' ')} `.includes(` ${words.map(plain).join(' ')} `))
+    case 'phrase': return lists.some((list) => ` ${list.join(' ')} `.includes(` ${words.map(unmarked).join(' ')} `))
   }
 }
 
@@ -263,7 +279,7 @@ function nearHolds(asked: Extract<Asked, { kind: 'near' }>, value: Fields): bool
 /** Whether one value of a parameter is as asked, under a modifier or an operator of `_filter`. */
 export function holds(how: string | null, asked: Asked, typed: Typed): boolean {
   switch (asked.kind) {
-    case 'string': return how === 'text' ? tokenHolds(how, asked, typed) : stringHolds(how, asked.text, typed.value)
+    case 'string': return how === 'text' ? tokenHolds(how, asked, typed) : stringHolds(how, asked.text, typed)
     case 'token': return typed.type === 'Reference' || how === 'identifier' ? referenceHolds(how, asked, typed) : tokenHolds(how, asked, typed)
     case 'of-type': return tokenHolds('of-type', asked, typed)
     case 'reference': return referenceHolds(how, asked, typed)
