@@ -34,9 +34,11 @@ export const valueIn = ({ bytes, contentType }: SentBody, depthMax: number): unk
 
 type SentBody = Extract<NonNullable<FhirRequest['body']>, { readonly bytes: Uint8Array }>
 
+const CONDITIONAL = /^[A-Za-z]+\?/
+
 /** Conditional references mean something in a transaction only, which has resolved them by now. A Bundle that is stored is not run. */
 export function wholly(resource: Resource): Resource {
-  const found = resource.resourceType === 'Bundle' ? undefined : referencesIn(resource).find(({ reference }) => reference.includes('?') && !reference.includes(':'))
+  const found = resource.resourceType === 'Bundle' ? undefined : referencesIn(resource).find(({ reference }) => CONDITIONAL.test(reference))
   if (found !== undefined) throw fault(422, 'not-supported', 'A conditional reference is resolved in a transaction only', `${found.path}.reference`)
   return resource
 }

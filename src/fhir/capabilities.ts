@@ -86,7 +86,7 @@ function resourceEntry(type: string): unknown {
     conditionalCreate: true,
     conditionalRead: 'full-support',
     conditionalUpdate: true,
-    conditionalDelete: keeps ? 'not-supported' : 'multiple',
+    conditionalDelete: keeps ? 'not-supported' : 'single',
     referencePolicy: ['literal', 'logical', 'local'],
     searchInclude: ['*', ...references.filter((param) => param.type === type).map(({ code }) => `${type}:${code}`)],
     ...(pointing.length === 0 ? {} : { searchRevInclude: pointing.map((param) => `${param.type}:${param.code}`) }),

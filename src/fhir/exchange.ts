@@ -118,6 +118,20 @@ export const callerKey = (caller: Caller): string => JSON.stringify([caller.issu
 
 export const pageLifetimeMs = 3_600_000
 
+/** A link of an answer. It asks for the representation that this answer was asked for in. */
+export function linkTo({ request: { layout = '' }, site: { base } }: { readonly request: Pick<FhirRequest, 'layout'>; readonly site: Pick<Site, 'base'> }, path: string, query: string): string {
+  const asked = [query, layout].filter((text) => text !== '').join('&')
+  return `${path === '' ? base : `${base}/${path}`}${asked === '' ? '' : `?${asked}`}`
+}
+
+/** Of a page that a link led to, that link; else what was used of the request (https://hl7.org/fhir/R4/search.html#conformance). */
+export function selfLink({ request, site }: Pick<Exchange, 'request' | 'site'>, path: string, used: PageLink['params']): string {
+  const page = request.params.find(([name]) => name === '_page')
+  return page === undefined ? linkTo({ request: {}, site }, path, queryText(used)) : linkTo({ request, site }, path, queryText([page]))
+}
+
+export const queryText = (pairs: PageLink['params']): string => pairs.map(([name, value]) => `${encodeURIComponent(name)}=${encodeURIComponent(value)}`).join('&')
+
 /** Where a page starts or ends: by time, or by what it is sorted by. */
 export type Place = Position | SortPlace
 

@@ -4,17 +4,21 @@ export interface Format {
   /** Short name that `_format` takes too. */
   readonly short: string | null
   readonly syntax: 'json' | 'xml'
+  /** The Content-Type of an answer: R4 wants the charset said, since HTTP once had another one. */
+  readonly contentType: string
 }
 
-export const JSON_FORMAT: Format = { type: 'application/fhir+json', short: 'json', syntax: 'json' }
-export const XML_FORMAT: Format = { type: 'application/fhir+xml', short: 'xml', syntax: 'xml' }
+const format = (type: string, short: string | null, syntax: Format['syntax']): Format => ({ type, short, syntax, contentType: `${type}; charset=utf-8` })
+
+export const JSON_FORMAT = format('application/fhir+json', 'json', 'json')
+export const XML_FORMAT = format('application/fhir+xml', 'xml', 'xml')
 
 export const formats: readonly Format[] = [
   JSON_FORMAT,
-  { type: 'application/json', short: null, syntax: 'json' },
+  format('application/json', null, 'json'),
   XML_FORMAT,
-  { type: 'application/xml', short: null, syntax: 'xml' },
-  { type: 'text/xml', short: null, syntax: 'xml' }
+  format('application/xml', null, 'xml'),
+  format('text/xml', null, 'xml')
 ]
 
 const byType: ReadonlyMap<string, Format> = new Map(formats.map((format) => [format.type, format]))

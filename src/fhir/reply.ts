@@ -1,10 +1,11 @@
 /** Responses as bytes. Stored bytes are sent as they are wherever nothing is hidden and nothing was asked to be changed. */
 import { operationOutcome, type FhirError } from '../model/errors.ts'
 import { type Body, type FhirResponse, isPieces, type Pieces } from '../model/interaction.ts'
+import { JSON_FORMAT } from './formats.ts'
 import { memoized } from '../model/memo.ts'
 import type { Row, Seen } from '../store/ports.ts'
 
-export const FHIR_JSON = 'application/fhir+json; charset=utf-8'
+export const FHIR_JSON = JSON_FORMAT.contentType
 
 export const etag = (version: number): string => `W/"${version}"`
 
@@ -14,7 +15,7 @@ export const rowHeaders = memoized((row: Row): Readonly<Record<string, string>> 
 
 /** A single resource. */
 export function resourceReply(seen: Seen, status = 200, extra: Readonly<Record<string, string>> = {}): FhirResponse {
-  return { status, headers: { ...rowHeaders(seen.row), ...extra }, body: seen.json() }
+  return { status, headers: { ...rowHeaders(seen.row), ...extra }, updated: seen.row.updated, body: seen.json() }
 }
 
 export function jsonReply(value: unknown, status = 200, headers: Readonly<Record<string, string>> = {}): FhirResponse {

@@ -25,12 +25,13 @@ export const routes: readonly (readonly [shape: Shape, method: string, interacti
   ['/T/id/T',          'GET',    'search-type'],
   ['/T/id/T/_search',  'POST',   'search-type'],
   ['/T/id/*',          'GET',    'search-system'],
+  ['/T/id/*/_search',  'POST',   'search-system'],
   ['/T/id/_history',   'GET',    'history-instance'],
   ['/T/id/_history/v', 'GET',    'vread']
 ]
 
 type Shape = '' | '/$system' | '/_search' | '/_history' | '/metadata' | '/T' | '/T/$type' | '/T/_search' | '/T/_history'
-  | '/T/id' | '/T/id/$instance' | '/T/id/T' | '/T/id/T/_search' | '/T/id/*' | '/T/id/_history' | '/T/id/_history/v'
+  | '/T/id' | '/T/id/$instance' | '/T/id/T' | '/T/id/T/_search' | '/T/id/*' | '/T/id/*/_search' | '/T/id/_history' | '/T/id/_history/v'
 
 export const interactionsDefault: ReadonlySet<Interaction> = new Set<Interaction>(
   ['batch', 'capabilities', 'search-type', 'search-system', 'create', 'update', 'patch', 'delete', 'read', 'history-instance', 'history-type', 'history-system', 'vread'])
@@ -111,15 +112,16 @@ function placeOf(path: string, types: ReadonlySet<string>): Place {
   const id = idOf(second)
   if (third === undefined) return { ...NOWHERE, shape: '/T/id', type, id }
   if (third.startsWith('$') && fourth === undefined) return { ...NOWHERE, shape: '/T/id/$instance', type, id, operation: third.slice(1) }
+  if (isCompartment(type) && third === '_search' && fourth === undefined) return inCompartmentOf({ type, id }, '*', '_search')
   if (isCompartment(type) && (third === '*' || types.has(third))) return inCompartmentOf({ type, id }, third, fourth)
   if (third !== '_history') throw noPlace()
   return fourth === undefined ? { ...NOWHERE, shape: '/T/id/_history', type, id } : { ...NOWHERE, shape: '/T/id/_history/v', type, id, version: idOf(fourth) }
 }
 
-/** `Patient/1/Observation` and `Patient/1/*`. */
+/** `Patient/1/Observation` and `Patient/1/*`; by POST `Patient/1/_search` too. */
 function inCompartmentOf(compartment: Ref, type: string, more: string | undefined): Place {
-  if (more !== undefined && (more !== '_search' || type === '*')) throw noPlace()
-  const shape = type === '*' ? '/T/id/*' : more === undefined ? '/T/id/T' : '/T/id/T/_search'
+  if (more !== undefined && more !== '_search') throw noPlace()
+  const shape = `/T/id/${type === '*' ? '*' : 'T'}${more === undefined ? '' : '/_search'}` as const
   return { ...NOWHERE, shape, type: type === '*' ? null : type, compartment }
 }
 

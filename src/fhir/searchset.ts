@@ -7,7 +7,7 @@ import { ROWS_A_LOOK, takingTurns } from '../model/turns.ts'
 import type { Query } from '../search/query.ts'
 import { explanation } from './explanation.ts'
 import type { FindReport, Row, Seen, Seens } from '../store/ports.ts'
-import { type Exchange, pageToken, type Place } from './exchange.ts'
+import { type Exchange, linkTo, pageToken, type Place, queryText, selfLink } from './exchange.ts'
 import { FHIR_JSON, JsonPieces } from './reply.ts'
 import { type Subset, subsetOf } from './subset.ts'
 
@@ -76,24 +76,14 @@ const BEHIND_BYTES = `${ENDS.match},`.length
 const startsUnder = byText((base) => memoized((row: Row) => Buffer.from(`${ENDS.match},{"fullUrl":"${base}/${refText(row)}","resource":`)))
 
 function linksOf(exchange: Exchange, path: string, used: Query['used'], { next, previous, isLater }: Page): readonly { readonly relation: string; readonly url: string }[] {
-  const { base } = exchange.site
   if (next !== null && 'key' in next && next.key.length === 0) {
     throw fault(422, 'not-supported', "A search within a transaction has no second page of what the transaction writes: ask for more with '_count'")
   }
-  const self = selfLink(base, path, used)
-  const to = (place: Place, back: boolean): string => `${placeOf(base, path)}?_page=${pageToken(exchange, path, used, place, back)}`
+  const to = (place: Place, back: boolean): string => linkTo(exchange, path, `_page=${pageToken(exchange, path, used, place, back)}`)
   return [
-    { relation: 'self', url: self },
-    ...(isLater ? [{ relation: 'first', url: self }] : []),
+    { relation: 'self', url: selfLink(exchange, path, used) },
+    ...(isLater ? [{ relation: 'first', url: linkTo(exchange, path, queryText(used)) }] : []),
     ...(previous === null ? [] : [{ relation: 'previous', url: to(previous, true) }]),
     ...(next === null ? [] : [{ relation: 'next', url: to(next, false) }])
   ]
 }
-
-/** The self link shows the parameters that were used (https://hl7.org/fhir/R4/search.html#conformance). */
-function selfLink(base: string, path: string, used: Query['used']): string {
-  const pairs = used.map(([name, value]) => `${encodeURIComponent(name)}=${encodeURIComponent(value)}`)
-  return pairs.length === 0 ? placeOf(base, path) : `${placeOf(base, path)}?${pairs.join('&')}`
-}
-
-const placeOf = (base: string, path: string): string => (path === '' ? base : `${base}/${path}`)

@@ -32,6 +32,8 @@ export interface Exchange {
   /** Whether the request has said so already. */
   negotiated: boolean
   pretty: boolean
+  /** `_format` and `_pretty` as given, as a query. */
+  layout: string
   /** The reply in XML or indented, once it is written. */
   laidOut: string | null
   body: FhirRequest['body']

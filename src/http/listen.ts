@@ -54,7 +54,7 @@ function refuseConnection(error: Error & { code?: string }, socket: Duplex): voi
   const [status, code] = error.code === 'HPE_HEADER_OVERFLOW' ? ['431 Request Header Fields Too Large', 'too-long'] as const
     : error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? ['408 Request Timeout', 'timeout'] as const : ['400 Bad Request', 'invalid'] as const
   const body = JSON.stringify(operationOutcome([{ severity: 'error', code, diagnostics: 'The request is not acceptable HTTP' }]))
-  socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nCache-Control: no-store\r\nContent-Type: application/fhir+json\r\nContent-Length: ${body.length}\r\n\r\n${body}`)
+  socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nCache-Control: no-store\r\nContent-Type: application/fhir+json; charset=utf-8\r\nContent-Length: ${body.length}\r\n\r\n${body}`)
 }
 
 /** How long a head that has begun may still take when the server stops. */

@@ -43,8 +43,13 @@ function takeFormat(exchange: Exchange, format: Format): void {
 function takePretty(exchange: Exchange): void {
   const pretty = single(exchange.params, '_pretty')
   if (pretty !== undefined) exchange.pretty = pretty === 'true'
-  exchange.params = exchange.params.filter(([name]) => name !== '_format' && name !== '_pretty')
+  const asked = exchange.params.filter(isLayout)
+  if (asked.length === 0) return
+  exchange.layout = String(new URLSearchParams(asked.map(([name, value]) => [name, value])))
+  exchange.params = exchange.params.filter((pair) => !isLayout(pair))
 }
+
+const isLayout = ([name]: Pair): boolean => name === '_format' || name === '_pretty'
 
 function single(params: readonly Pair[], name: string): string | undefined {
   let found: string | undefined

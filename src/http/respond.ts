@@ -1,5 +1,6 @@
 import { FhirError, operationOutcome } from '../model/errors.ts'
 import { type Body, type FhirResponse, isPieces, wholeBody } from '../model/interaction.ts'
+import { JSON_FORMAT } from '../fhir/formats.ts'
 import { abandonBody } from './body.ts'
 import { xmlOfReply } from '../fhir/xml/reply-xml.ts'
 import type { Exchange, ServerOptions } from './exchange.ts'
@@ -13,7 +14,6 @@ export interface RespondOptions {
   readonly draining: () => boolean
 }
 
-const FHIR_JSON = 'application/fhir+json'
 /** Indented it would be several times as long. */
 const PRETTY_BYTES_MAX = 1_048_576
 /** More is written as XML on another thread, since it would hold up everybody else. */
@@ -76,21 +76,21 @@ class HeaderLines {
 
 function bodyOf(exchange: Exchange, reply: FhirResponse, headers: HeaderLines): FhirResponse['body'] {
   const { body } = reply
-  if (body === null) return null
-  const type = headers.get('Content-Type') ?? FHIR_JSON
+  const sent = headers.get('Content-Type')
+  // What is not sent, since it is not modified, is told of as it would be.
+  if (body === null && sent === undefined) return null
+  const type = sent ?? JSON_FORMAT.contentType
   const fhir = isFhirJson(type)
-  if (exchange.laidOut !== null && exchange.format.syntax === 'xml') {
-    headers.add('Content-Type', exchange.format.type)
-    return exchange.laidOut
-  }
-  headers.add('Content-Type', fhir && reply.status < 400 ? exchange.format.type : type)
+  const isXml = exchange.laidOut !== null && exchange.format.syntax === 'xml'
+  headers.add('Content-Type', !fhir ? type : isXml || reply.status < 400 ? exchange.format.contentType : JSON_FORMAT.contentType)
+  if (body === null || isXml) return exchange.laidOut
   if (exchange.route?.type === 'Binary' && !fhir) headers.add('Content-Disposition', 'attachment')
   return exchange.laidOut ?? body
 }
 
 /** A resource among the replies in XML or indented, as it was asked for; null for all else (pages, content of a Binary, no body). Large ones are not indented. */
 export async function laidOut(exchange: Exchange, { body, headers }: FhirResponse, elsewhere: ServerOptions['largeXml']): Promise<string | null> {
-  if (body === null || !isFhirJson(headers['Content-Type'] ?? headers['content-type'] ?? FHIR_JSON)) return null
+  if (body === null || !isFhirJson(headers['Content-Type'] ?? headers['content-type'] ?? JSON_FORMAT.type)) return null
   if (exchange.format.syntax !== 'xml') return body.length > PRETTY_BYTES_MAX ? null : pretty(textOf(body))
   const isLarge = body.length > XML_BYTES_MAX
   const whole = wholeBody(body)
@@ -102,7 +102,7 @@ function textOf(body: Body): string {
   return typeof whole === 'string' ? whole : new TextDecoder().decode(whole)
 }
 
-const isFhirJson = (type: string): boolean => type === FHIR_JSON || type.startsWith(`${FHIR_JSON};`)
+const isFhirJson = (type: string): boolean => type === JSON_FORMAT.type || type.startsWith(`${JSON_FORMAT.type};`)
 
 /** A client that takes no byte of a waiting answer for this long loses its connection. Node resets the time-out once all is sent. */
 function watchStall({ outgoing }: Exchange, writeStallMs: number): void {
@@ -114,7 +114,7 @@ function watchStall({ outgoing }: Exchange, writeStallMs: number): void {
 /** Any error → an answer. What is not a FhirError gives a fixed text and our request id, nothing of its own. */
 export function replyToError(error: unknown, id: string, unavailable: (error: unknown) => boolean): FhirResponse {
   const known = error instanceof FhirError ? error : unavailable(error) ? unavailableNow() : internal(id)
-  return { status: known.status, headers: { ...known.headers, 'Content-Type': FHIR_JSON }, body: JSON.stringify(operationOutcome(known.issues)) }
+  return { status: known.status, headers: { ...known.headers, 'Content-Type': JSON_FORMAT.contentType }, body: JSON.stringify(operationOutcome(known.issues)) }
 }
 
 const internal = (id: string): FhirError =>

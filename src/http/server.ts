@@ -133,7 +133,7 @@ function openExchange(incoming: IncomingMessage, outgoing: ServerResponse, proxi
     clientId: typeof sentId === 'string' && CLIENT_ID.test(sentId) ? sentId : null,
     address: address.startsWith('::ffff:') ? address.slice(7) : address,
     path: mark < 0 ? target : target.slice(0, mark), query: mark < 0 ? '' : target.slice(mark + 1),
-    headers: {}, caller: null, route: null, params: [], accept: headers.accept, format: JSON_FORMAT, negotiated: false, pretty: false, laidOut: null, body: null,
+    headers: {}, caller: null, route: null, params: [], accept: headers.accept, format: JSON_FORMAT, negotiated: false, pretty: false, layout: '', laidOut: null, body: null,
     bodyUnread: headers['transfer-encoding'] !== undefined || (headers['content-length'] ?? '0') !== '0', handled: false
   }
 }
@@ -169,9 +169,9 @@ function route(options: ServerOptions): Step {
 
 function dispatch(options: ServerOptions): Step {
   return (exchange) => {
-    const { route: found, caller, params, body, id, clientId, address } = exchange
+    const { route: found, caller, params, layout, body, id, clientId, address } = exchange
     if (found === null || caller === null) throw new Error('a step is missing')
-    const request: FhirRequest = { ...found, params, headers: headersOf(exchange), body, requestId: id, clientRequestId: clientId, address }
+    const request: FhirRequest = { ...found, params, ...(layout === '' ? {} : { layout }), headers: headersOf(exchange), body, requestId: id, clientRequestId: clientId, address }
     exchange.handled = true
     return options.handle(request, caller)
   }

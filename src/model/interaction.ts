@@ -16,6 +16,8 @@ export interface FhirRequest {
   readonly operation?: string | null
   /** Query (and form body) parameters in order, percent-decoded. */
   readonly params: readonly (readonly [name: string, value: string])[]
+  /** `_format` and `_pretty` as they were asked for, as a query: links ask for them too. */
+  readonly layout?: string
   readonly headers: RequestHeaders
   /** Raw body bytes (network), or the resource of a batch entry already parsed. */
   readonly body: { readonly bytes: Uint8Array; readonly contentType: string } | { readonly resource: unknown } | null
@@ -40,6 +42,8 @@ export interface RequestHeaders {
 export interface FhirResponse {
   readonly status: number
   readonly headers: Readonly<Record<string, string>>
+  /** ms since 1970, of the resource: Last-Modified has no more than its second. */
+  readonly updated?: number
   /** JSON text or bytes ready to send; null = no body. */
   readonly body: Body | null
 }

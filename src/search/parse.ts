@@ -35,14 +35,15 @@ export function parseSearch(type: string, params: readonly (readonly [string, st
     }
     const filter = read(type, name, text, reading)
     if (filter === undefined) {
-      if (options.lenient) continue
+      // R4: "servers SHALL refuse to process a search request if they do not recognize the _query parameter value".
+      if (options.lenient && name !== '_query') continue
       throw unknownParameter(type, name)
     }
     if (filter === null) continue
     filters.push(filter)
     used.push(pair)
   }
-  const { seen: _seen, ...asked } = results
+  const { seen: _seen, sorting: _sorting, ...asked } = results
   const codes = [...filters.flatMap(codesOf), ...asked.sortKeys.map(({ param }) => param.code)]
   refuseClashes(asked)
   return { type, filter: and(filters), ...asked, used, codes: [...new Set(codes)] }

@@ -8,6 +8,8 @@ import { isSortable } from './sort.ts'
 export interface ResultState {
   sort: Query['sort']
   sortKeys: readonly SortKey[]
+  /** All that `_sort` said so far. */
+  sorting: string
   count: number
   total: Query['total']
   summary: Query['summary']
@@ -25,18 +27,21 @@ export interface ResultBounds {
 }
 
 export const emptyResults = (count: number): ResultState =>
-  ({ sort: 'newest', sortKeys: [], count, total: null, summary: null, elements: null, includes: [], explain: false, seen: new Set() })
+  ({ sort: 'newest', sortKeys: [], sorting: '', count, total: null, summary: null, elements: null, includes: [], explain: false, seen: new Set() })
 
 export const isResultParameter = (name: string): boolean => READERS.has(name) || INCLUDE.test(name)
 
 /** Reads one result parameter into the state; false where it has no value. FhirError 400 when malformed, not supported or given twice. */
 export function applyResultParameter(state: ResultState, name: string, text: string, bounds: ResultBounds): boolean {
   const include = INCLUDE.exec(name)
-  if (include === null && state.seen.has(name)) throw fault(400, 'invalid', `The parameter ${name} is given more than once`)
+  // R4: `_sort` "can repeat for inner sort orders".
+  const sorting = name === '_sort' && state.sorting !== '' && text !== '' ? `${state.sorting},${text}` : text
+  if (include === null && name !== '_sort' && state.seen.has(name)) throw fault(400, 'invalid', `The parameter ${name} is given more than once`)
   state.seen.add(name)
   if (text === '') return false
   const read = include === null ? READERS.get(name)! : includeReader(include[1] === '_revinclude', include[2] ?? null)
-  if (!read(state, text, bounds)) throw fault(400, 'not-supported', `The value of the parameter ${shownName(name)} is malformed or not supported`)
+  if (name === '_sort') state.sorting = sorting
+  if (!read(state, sorting, bounds)) throw fault(400, 'not-supported', `The value of the parameter ${shownName(name)} is malformed or not supported`)
   return true
 }
 
@@ -66,6 +71,7 @@ const includeReader = (reverse: boolean, modifier: string | null): Reader => (st
 }
 
 function readSort(state: ResultState, text: string, { type }: ResultBounds): boolean {
+  state.sort = 'newest'
   if (text === '_lastUpdated' || text === '-_lastUpdated') {
     state.sort = text === '_lastUpdated' ? 'oldest' : 'newest'
     return true

@@ -45,6 +45,7 @@ describe('batch', () => {
       [entry('GET', `Patient/${stored.id}/$nothing`), 404],
       [entry('GET', 'metadata'), 400],
       [entry('POST', '/', bundle('batch', [])), 400],
+      [entry('POST', 'Observation', observation('Patient?identifier=http://clinic.example/mrn|1')), 422],
       [entry('GET', 'http://elsewhere.example/fhir/Patient/1'), 400],
       [entry('GET', `${server.base}/Patient/${stored.id}`), 200],
       [entry('GET', `Patient/../Patient/${stored.id}`), 404],
@@ -59,7 +60,7 @@ describe('batch', () => {
       const status = table[index]![1]
       expect([index, one.response.outcome?.resourceType]).toEqual([index, status >= 400 ? 'OperationOutcome' : undefined])
     })
-    expect(reply.json.entry[0].response).toMatchObject({ etag: 'W/"1"', location: expect.stringContaining('/_history/1'), lastModified: expect.stringMatching(/^20/) })
+    expect(reply.json.entry[0].response).toMatchObject({ etag: 'W/"1"', location: expect.stringContaining('/_history/1'), lastModified: reply.json.entry[0].resource.meta.lastUpdated })
     expect([reply.json.entry[11].resource, reply.json.entry[12].resource]).toEqual([undefined, undefined])
     expect(idsOf(reply.json.entry[16].resource)).toEqual([`Patient/${stored.id}`])
   })

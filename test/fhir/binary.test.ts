@@ -66,7 +66,7 @@ describe('Binary', () => {
     const made = await post(sent, { 'content-type': 'application/fhir+xml' })
     expect([made.status, made.json.contentType, made.json.data]).toEqual([201, 'text/plain', 'eA=='])
     const shown = await raw(`Binary/${made.json.id}`, 'application/fhir+xml')
-    expect([shown.status, shown.headers.get('content-type'), shown.headers.get('content-disposition'), shown.bytes.includes('<data value="eA=="/>')]).toEqual([200, 'application/fhir+xml', null, true])
+    expect([shown.status, shown.headers.get('content-type'), shown.headers.get('content-disposition'), shown.bytes.includes('<data value="eA=="/>')]).toEqual([200, 'application/fhir+xml; charset=utf-8', null, true])
     const document = await post(sent, { 'content-type': 'text/xml' })
     expect([document.status, document.json.contentType, Buffer.from(document.json.data, 'base64').toString()]).toEqual([201, 'text/xml', sent])
     for (const accept of ['text/xml', 'text/xml, application/xml;q=0.5', '*/*;q=0.1, text/*']) {

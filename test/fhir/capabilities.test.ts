@@ -31,7 +31,7 @@ describe('the CapabilityStatement', () => {
     expect((await server.ask(null, 'HEAD', 'metadata')).status).toBe(200)
     expect((await server.ask(null, 'GET', 'metadata?_format=ttl')).status).toBe(406)
     const xml = await server.ask(null, 'GET', 'metadata?_format=xml')
-    expect([xml.status, xml.headers.get('content-type'), parseXml(Buffer.from(xml.text), { depthMax: 100 })]).toEqual([200, 'application/fhir+xml', statement])
+    expect([xml.status, xml.headers.get('content-type'), parseXml(Buffer.from(xml.text), { depthMax: 100 })]).toEqual([200, 'application/fhir+xml; charset=utf-8', statement])
     expect([statement.fhirVersion, statement.kind, statement.implementation.url]).toEqual(['4.0.1', 'instance', server.base])
   })
 
@@ -41,7 +41,7 @@ describe('the CapabilityStatement', () => {
     for (const each of resource) {
       const { type, conditionalCreate, conditionalRead, conditionalUpdate, conditionalDelete, readHistory, updateCreate, versioning } = each
       expect([type, conditionalCreate, conditionalRead, conditionalUpdate, conditionalDelete, readHistory, updateCreate, versioning])
-        .toEqual([type, true, 'full-support', true, type === 'AuditEvent' ? 'not-supported' : 'multiple', true, true, 'versioned-update'])
+        .toEqual([type, true, 'full-support', true, type === 'AuditEvent' ? 'not-supported' : 'single', true, true, 'versioned-update'])
       const codes = each.interaction.map((one: Json) => one.code)
       expect([type, codes]).toEqual([type, ['read', 'vread', 'history-instance', 'history-type', 'search-type', 'create', 'update', ...(type === 'AuditEvent' ? [] : ['patch', 'delete'])]])
     }

@@ -87,9 +87,20 @@ test('includes, subsets and entries of a batch', async () => {
   expect(batch.json.entry.map(({ resource }: Json) => idsOf(resource))).toEqual([['Observation/o-1', 'Observation/o-3'], ['Organization/ward'], ['Condition/c-1']])
 })
 
+test('all of a compartment by form, at either of its places', async () => {
+  const asked = (path: string, form: string) => server.ask(system, 'POST', path, { body: form, headers: { 'content-type': 'application/x-www-form-urlencoded' } })
+  const all = idsOf((await server.ask(system, 'GET', 'Patient/adams/*')).json)
+  expect(all.length).toBeGreaterThan(2)
+  for (const place of ['Patient/adams/*/_search', 'Patient/adams/_search']) {
+    expect([place, idsOf((await asked(place, '')).json)]).toEqual([place, all])
+    expect([place, idsOf((await asked(place, '_type=Condition')).json)]).toEqual([place, ['Condition/c-1']])
+    expect([place, refusal(await asked(place, '_type=Nosuch'))[0]]).toEqual([place, 400])
+  }
+})
+
 describe('refused', () => {
   test.each([
-    ['Organization/ward/Observation', 404], ['Patient/adams/Nosuch', 404], ['Patient/adams/Organization', 404], ['Patient/adams/Observation/x', 404], ['Patient/adams/*/_search', 404], ['Patient//Observation', 404],
+    ['Organization/ward/Observation', 404], ['Patient/adams/Nosuch', 404], ['Patient/adams/Organization', 404], ['Patient/adams/Observation/x', 404], ['Patient/adams/*/_search', 405], ['Patient/adams/_search', 405], ['Organization/ward/_search', 404], ['Patient//Observation', 404],
     ['', 400], ['?name=x', 400], ['?_type=Nosuch', 400], ['?_type=Patient&_type=Observation', 400], ['?_type=Patient,Observation&name=x', 400], ['?_type=Patient,Observation&_sort=_id', 400],
     ['?_type=Patient,AuditEvent', 400], ['Patient/adams/*?_type=Organization', 404], ['Patient/adams/Observation?nosuch=1', 400]
   ] as const)('%s with %i', async (path, status) => { expect(refusal(await server.ask(system, 'GET', path))[0]).toBe(status) })

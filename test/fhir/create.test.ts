@@ -62,6 +62,7 @@ describe('create', () => {
     ['a code outside a required binding', patient('Odd', { gender: 'x' }), 'Patient', 422],
     ['a required element missing', { resourceType: 'Observation', code: { text: 'x' } }, 'Observation', 422],
     ['a conditional reference outside a transaction', observation('Patient?identifier=x'), 'Observation', 422],
+    ['a conditional reference by system outside a transaction', observation('Patient?identifier=http://clinic.example/mrn|1'), 'Observation', 422],
     ['no body', undefined, 'Patient', 400]
   ])('refuses a body with %s', async (_what, body, type, status) => {
     const before = await countOf(server, system, type)

@@ -77,8 +77,11 @@ describe('a page link', () => {
     expect(next).toMatch(/^Organization\?_page=[\w-]+$/)
     expect(Buffer.from(next.split('=')[1]!, 'base64url').toString('latin1')).not.toContain('org')
     const plain = await server.ask(system, 'GET', next)
-    expect([plain.status, linkOf(server, plain.json, 'self')]).toEqual([200, 'Organization?_count=4&name=org'])
-    expect((await server.ask(system, 'GET', `${next}&_pretty=true&_format=json`)).json.entry).toEqual(plain.json.entry)
+    expect([plain.status, linkOf(server, plain.json, 'self'), linkOf(server, plain.json, 'first')]).toEqual([200, next, 'Organization?_count=4&name=org'])
+    const pretty = (await server.ask(system, 'GET', `${next}&_pretty=true&_format=json`)).json
+    expect(pretty.entry).toEqual(plain.json.entry)
+    // Links ask for the representation that they stand in.
+    for (const { url } of pretty.link) expect(url).toMatch(/[?&]_pretty=true&_format=json$/)
     for (const more of ['_count=1', 'name=x', '_page=x', '_sort=_lastUpdated']) expect([more, refusal(await server.ask(system, 'GET', `${next}&${more}`))[0]]).toEqual([more, 400])
   })
 

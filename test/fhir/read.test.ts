@@ -29,7 +29,7 @@ describe('read', () => {
 
   test('If-None-Match of the current version is 304 without a body; of another it is 200', async () => {
     const same = await server.ask(system, 'GET', `Patient/${patient.id}`, { headers: { 'if-none-match': 'W/"1"' } })
-    expect([same.status, same.text]).toEqual([304, ''])
+    expect([same.status, same.text, same.headers.get('content-type')]).toEqual([304, '', 'application/fhir+json; charset=utf-8'])
     expect((await server.ask(system, 'GET', `Patient/${patient.id}`, { headers: { 'if-none-match': 'W/"2"' } })).status).toBe(200)
   })
 

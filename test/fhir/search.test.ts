@@ -122,13 +122,14 @@ describe('the searchset', () => {
     expect(await self('Patient')).toBe('Patient')
     expect(await self('Patient?family=m%C3%BCll&_count=2&_sort=_lastUpdated')).toBe('Patient?family=m%C3%BCll&_count=2&_sort=_lastUpdated')
     expect(await self('Patient?family=&given=bob&_pretty=true')).toBe('Patient?given=bob')
+    expect(await self('Patient?_sort=family&_sort=-birthdate')).toBe('Patient?_sort=family&_sort=-birthdate')
     expect(await self('Patient?shoe=4&given=bob&_hat=1', { prefer: 'handling=lenient' })).toBe('Patient?given=bob')
   })
 })
 
 describe('search refuses', () => {
   test.each([
-    ['Patient?shoe=4', 'shoe'], ['Patient?_shoe=4', '_shoe'], ['Patient?family:huh=x', 'family'], ['Patient?family:not=x', 'family'], ['Patient?gender:exact=x', 'gender'], ['Patient?birthdate=x', 'birthdate'],
+    ['Patient?shoe=4', 'shoe'], ['Patient?_sort=family&_sort=family', '_sort'], ['Patient?_shoe=4', '_shoe'], ['Patient?family:huh=x', 'family'], ['Patient?family:not=x', 'family'], ['Patient?gender:exact=x', 'gender'], ['Patient?birthdate=x', 'birthdate'],
     ['Patient?birthdate=1980-13', 'birthdate'], ['Patient?birthdate=xx1980', 'birthdate'], ['Patient?_lastUpdated=now', '_lastUpdated'], ['Patient?active:missing=maybe', 'active:missing'],
     ['Patient?identifier=a|b|c', 'identifier'], ['Patient?identifier=|', 'identifier'], ['Observation?subject=not a ref', 'subject'], ['Observation?subject:Medication=1', 'subject'],
     ['Observation?subject:Patient=Group/1', 'subject:Patient'], ['Observation?value-quantity=x', 'value-quantity'], ['Observation?value-quantity=1|2', 'value-quantity'],
@@ -148,7 +149,7 @@ describe('search refuses', () => {
     const lenient = { prefer: 'handling=lenient' }
     expect(idsOf((await search('Patient?shoe=4&family=mullen', lenient)).json)).toEqual(['Patient/bob'])
     expect((await search('Patient?shoe=4&family=mullen', { prefer: 'handling=strict' })).status).toBe(400)
-    for (const path of ['Patient?birthdate=x', 'Patient?family:huh=x', 'Patient?_count=x']) expect([path, (await search(path, lenient)).status]).toEqual([path, 400])
+    for (const path of ['Patient?birthdate=x', 'Patient?family:huh=x', 'Patient?_count=x', 'Patient?_query=x']) expect([path, (await search(path, lenient)).status]).toEqual([path, 400])
     expect((await server.ask(system, 'GET', 'Patient/ann?shoe=4', { headers: lenient })).status).toBe(200)
     expect(refusal(await server.ask(system, 'GET', 'Patient/ann?shoe=4'))[0]).toBe(400)
   })

@@ -22,7 +22,7 @@ describe('answers', () => {
       'content-security-policy': "default-src 'none';frame-ancestors 'none';base-uri 'none';form-action 'none';sandbox", 'cross-origin-opener-policy': 'same-origin', 'cross-origin-resource-policy': 'same-origin',
       'origin-agent-cluster': '?1', 'referrer-policy': 'no-referrer', 'x-content-type-options': 'nosniff', 'x-dns-prefetch-control': 'off', 'x-download-options': 'noopen', 'x-frame-options': 'DENY',
       'x-permitted-cross-domain-policies': 'none', 'x-xss-protection': '0', 'cache-control': 'no-store', vary: 'Authorization, Accept, Origin', 'ratelimit-policy': '60000;w=60', ratelimit: 'limit=N, remaining=N, reset=N',
-      'content-type': 'application/fhir+json', etag: 'W/"1"', 'x-request-id': 'ID', 'content-length': String(plain().body.length), date: 'DATE', connection: 'close'
+      'content-type': 'application/fhir+json; charset=utf-8', etag: 'W/"1"', 'x-request-id': 'ID', 'content-length': String(plain().body.length), date: 'DATE', connection: 'close'
     })
     expect(headers['x-request-id']).toMatch(/^[0-9a-f-]{36}$/)
   })
@@ -96,7 +96,7 @@ describe('content negotiation', () => {
   it.each(met)('Accept %s with %s is answered as %s', async (accept, query, type) => {
     const asked = read(`/Patient/1${query}`)
     const got = await (accept === null ? asked : asked.set('Accept', accept))
-    expect([got.status, got.headers['content-type']]).toEqual([200, type])
+    expect([got.status, got.headers['content-type']]).toEqual([200, `${type}; charset=utf-8`])
   })
 
   const unmet: readonly [accept: string, query: string, status: number][] = [
@@ -105,12 +105,12 @@ describe('content negotiation', () => {
   ]
   it.each(unmet)('Accept %s with %s is %i', async (accept, query, status) => {
     const got = await read(`/Patient/1${query}`).set('Accept', accept)
-    expect([got.status, world.seen.length, got.headers['content-type']]).toEqual([status, 0, 'application/fhir+json'])
+    expect([got.status, world.seen.length, got.headers['content-type']]).toEqual([status, 0, 'application/fhir+json; charset=utf-8'])
   })
 
   it('leaves errors in application/fhir+json', async () => {
     world.answer = () => { throw notFound() }
-    expect((await read().set('Accept', 'application/json')).headers['content-type']).toBe('application/fhir+json')
+    expect((await read().set('Accept', 'application/json')).headers['content-type']).toBe('application/fhir+json; charset=utf-8')
   })
 })
 

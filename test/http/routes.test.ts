@@ -52,7 +52,7 @@ describe('routes', () => {
   const unknown: readonly [method: string, path: string, status: number][] = [
     ['GET', '/Nonsense/1', 404], ['GET', '/patient/1', 404], ['GET', '/Patient/', 404], ['GET', '/Patient//1', 404], ['GET', '//Patient/1', 404], ['GET', '/Patient/1/', 404], ['GET', '/Patient/a_b', 404],
     ['GET', `/Patient/${'a'.repeat(65)}`, 404], ['GET', '/Patient/..', 404], ['GET', '/Patient/.', 404], ['GET', '/../health', 404], ['GET', '/Patient/%2e%2e', 404], ['GET', '/Patient/1%2F_history', 404], ['GET', '/Patient/1/_history/', 404],
-    ['GET', '/Patient/1/_history/1/2', 404], ['GET', '/Patient/1/Nonsense', 404], ['GET', '/Organization/1/Observation', 404], ['GET', '/Patient/1/Observation/x', 404], ['GET', '/Patient/1/*/_search', 404], ['GET', '/Patient/$everything', 404],
+    ['GET', '/Patient/1/_history/1/2', 404], ['GET', '/Patient/1/Nonsense', 404], ['GET', '/Organization/1/Observation', 404], ['GET', '/Patient/1/Observation/x', 404], ['GET', '/Patient/1/*/_search', 405], ['GET', '/Patient/1/_search', 405], ['GET', '/Organization/1/_search', 404], ['GET', '/Patient/1/*/_search/x', 404], ['GET', '/Patient/1/_search/x', 404], ['GET', '/Patient/$everything', 404],
     ['GET', '/Patient/1/$everything', 404], ['GET', '/Patient/_history/1', 404], ['GET', '/Patient/1/$everything/1', 404], ['GET', '/$', 404],
     ['GET', '/Patient/_search/x', 404], ['GET', '/__proto__', 404], ['GET', '/constructor/1', 404], ['GET', '/Patient/__proto__', 404], ['GET', '/Patient/%', 400], ['GET', '/Patient/%zz', 400], ['GET', '/Patient/%ff', 400], ['GET', '/Patient?a=%', 400],
     ['GET', '/Patient?a=%c3%28', 400], ['GET', '/Patient?a=%00', 400], ['GET', '/Patient?a=\u00e9', 400], ['GET', `/Patient?${'a=1&'.repeat(65)}`, 422], ['GET', `/Patient?a=${'x'.repeat(8_192)}`, 414],
@@ -63,7 +63,7 @@ describe('routes', () => {
     const got = await send(method, FHIR + path)
     expect({ status: got.status, seen: world.seen.length }).toEqual({ status, seen: 0 })
     expect(JSON.parse(got.body)).toMatchObject({ resourceType: 'OperationOutcome', issue: [{ severity: 'error' }] })
-    expect(got.head).toMatch(/^Content-Type: application\/fhir\+json$/m)
+    expect(got.head).toMatch(/^Content-Type: application\/fhir\+json; charset=utf-8$/m)
   })
 
   it('names the methods that a place has', async () => {

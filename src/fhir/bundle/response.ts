@@ -1,6 +1,6 @@
 import type { FhirRequest, FhirResponse } from '../../model/interaction.ts'
 import { preferred } from '../exchange.ts'
-import { JsonPieces } from '../reply.ts'
+import { FHIR_JSON, JsonPieces } from '../reply.ts'
 
 /** A batch-response or transaction-response, in the order of the request's entries. */
 export function bundleResponse(request: FhirRequest, type: 'batch' | 'transaction', responses: readonly FhirResponse[]): FhirResponse {
@@ -10,16 +10,16 @@ export function bundleResponse(request: FhirRequest, type: 'batch' | 'transactio
     pieces.text(index === 0 ? ',"entry":[' : ',')
     writeEntry(pieces, response, outcomes && response.headers.location !== undefined)
   })
-  return { status: 200, headers: { 'content-type': 'application/fhir+json; charset=utf-8' }, body: pieces.text(responses.length === 0 ? '}' : ']}').done() }
+  return { status: 200, headers: { 'content-type': FHIR_JSON }, body: pieces.text(responses.length === 0 ? '}' : ']}').done() }
 }
 
 /** `isOutcome`: the body speaks about the write and is not what was written. */
 function writeEntry(pieces: JsonPieces, response: FhirResponse, isOutcome: boolean): void {
-  const { status, headers, body } = response
+  const { status, headers, updated, body } = response
   const line: Record<string, unknown> = { status: `${status} ${phrases[status] ?? ''}`.trim() }
   if (headers.location !== undefined) line.location = headers.location
   if (headers.etag !== undefined) line.etag = headers.etag
-  if (headers['last-modified'] !== undefined) line.lastModified = new Date(headers['last-modified']).toISOString()
+  if (updated !== undefined) line.lastModified = new Date(updated).toISOString()
   if (body !== null && status < 400 && !isOutcome) pieces.text('{"resource":').body(body).text(`,"response":${JSON.stringify(line)}}`)
   else if (body !== null) pieces.text(`{"response":${JSON.stringify(line).slice(0, -1)},"outcome":`).body(body).text('}}')
   else pieces.text(`{"response":${JSON.stringify(line)}}`)

@@ -5,7 +5,7 @@ import { refText } from '../../model/resource.ts'
 import { takingTurns } from '../../model/turns.ts'
 import { dateRange } from '../../search/types/date-text.ts'
 import type { HistoryAsk, Position, Seen } from '../../store/ports.ts'
-import { allowParams, type Exchange, type InteractionDefinition, openPosition, pageToken } from '../exchange.ts'
+import { allowParams, type Exchange, type InteractionDefinition, linkTo, openPosition, pageToken, selfLink } from '../exchange.ts'
 import { etag, FHIR_JSON, JsonPieces } from '../reply.ts'
 
 const history = (code: Interaction): InteractionDefinition => ({ code, right: 'r', run })
@@ -26,8 +26,8 @@ async function run(exchange: Exchange): Promise<FhirResponse> {
   const limit = Math.min(site.bounds.countMax, countOf(params) ?? site.bounds.countDefault)
   const found = await guarded.history(of, { order: orderOf(params), after, limit, from: sinceOf(params), at: atOf(params) })
   if (found === undefined) throw notFound()
-  const links = [{ relation: 'self', url: `${site.base}/${path}${params.length === 0 ? '' : `?${new URLSearchParams(params.map(([name, value]) => [name, value]))}`}` }]
-  if (found.next !== null) links.push({ relation: 'next', url: `${site.base}/${path}?_page=${pageToken(exchange, path, params, found.next)}` })
+  const links = [{ relation: 'self', url: selfLink(exchange, path, params) }]
+  if (found.next !== null) links.push({ relation: 'next', url: linkTo(exchange, path, `_page=${pageToken(exchange, path, params, found.next)}`) })
   const pieces = new JsonPieces().text(`{"resourceType":"Bundle","type":"history","link":${JSON.stringify(links)}`)
   const turn = takingTurns()
   for (const [index, seen] of found.rows.entries()) {

@@ -31,7 +31,7 @@ export const vread: InteractionDefinition = {
 function replyTo(request: FhirRequest, seen: Seen | undefined): FhirResponse {
   if (seen === undefined) throw notFound()
   if (seen.row.deleted) throw fault(410, 'deleted', 'The resource was deleted')
-  if (unchanged(request, seen)) return { status: 304, headers: rowHeaders(seen.row), body: null }
+  if (unchanged(request, seen)) return { status: 304, headers: rowHeaders(seen.row), updated: seen.row.updated, body: null }
   if (seen.row.type === 'Binary' && wantsRaw(request)) return rawBinary(request, seen)
   return resourceReply(seen)
 }

@@ -97,11 +97,11 @@ export function writeReply({ request, site }: Pick<Exchange, 'request' | 'site'>
   const wish = preferred(request)
   if (wish === 'minimal') {
     const { 'content-type': _type, ...headers } = rowHeaders(row)
-    return { status, headers: { ...headers, ...extra }, body: null }
+    return { status, headers: { ...headers, ...extra }, updated: row.updated, body: null }
   }
   if (wish === 'OperationOutcome') {
     const outcome = operationOutcome([{ severity: 'information', code: 'informational', diagnostics: said }])
-    return jsonReply(outcome, status, { ...rowHeaders(row), ...extra })
+    return { ...jsonReply(outcome, status, { ...rowHeaders(row), ...extra }), updated: row.updated }
   }
   return resourceReply(seen, status, extra)
 }

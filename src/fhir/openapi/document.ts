@@ -38,7 +38,7 @@ function paths(): Paths {
   for (const [shape, method, interaction] of routes) {
     if (!interactionsDefault.has(interaction)) continue
     if (!shape.startsWith('/T')) add(shape, method, operationOf(interaction, null, method, shape))
-    else if (shape.startsWith('/T/id/T') || shape === '/T/id/*') for (const type of allTypes.filter(isCompartment)) addCompartment(type, shape, method, interaction)
+    else if (shape.startsWith('/T/id/T') || shape.startsWith('/T/id/*')) for (const type of allTypes.filter(isCompartment)) addCompartment(type, shape, method, interaction)
     else for (const type of allTypes) add(shape.replace('/T', `/${type}`).replace('/id', '/{id}').replace(/\/v$/, '/{vid}'), method, operationOf(interaction, type, method, shape))
   }
   for (const operation of operations) addOperation(operation)
@@ -47,7 +47,7 @@ function paths(): Paths {
   function addCompartment(type: string, shape: string, method: string, interaction: Interaction): void {
     const path = `/${type}/{id}/${shape.slice('/T/id/'.length).replace(/^T/, '{member}')}`
     add(path, method, operationOf(interaction, null, method, `${shape} of ${type}`))
-    if (shape !== '/T/id/*') found[path]!.parameters = [ref('parameters', 'id'), { name: 'member', in: 'path', required: true, schema: { enum: [...compartment(type).keys()] }, description: 'Type of what is looked for in the compartment' }]
+    if (!shape.startsWith('/T/id/*')) found[path]!.parameters = [ref('parameters', 'id'), { name: 'member', in: 'path', required: true, schema: { enum: [...compartment(type).keys()] }, description: 'Type of what is looked for in the compartment' }]
   }
 
   function addOperation(operation: OperationDefinition): void {

@@ -12,7 +12,7 @@ import { parseCriteria } from '../../search/parse.ts'
 import { and, type Filter, or } from '../../search/query.ts'
 import { dateRange } from '../../search/types/date-text.ts'
 import type { Position, Seen } from '../../store/ports.ts'
-import { type Exchange, openPosition, pageToken } from '../exchange.ts'
+import { type Exchange, linkTo, openPosition, pageToken, selfLink } from '../exchange.ts'
 import { searchset } from '../searchset.ts'
 import type { Arguments, OperationCall, OperationDefinition, OperationParameter } from './operation.ts'
 import { referencesBeside } from './row-references.ts'
@@ -67,10 +67,9 @@ async function everything({ exchange, given: asked }: OperationCall, keepOf: (ce
   const rows = [...first, ...page.rows]
   const isOfNobodyElse: Keep = ({ row }) => row.patients.length === 0 || (row.type === 'Patient' && row.id === patient)
   const included = await guarded.readAll(await referencesBeside([center, ...rows], site.base), (seen) => wanted(seen) && !isCenter(seen) && isOfNobodyElse(seen))
-  const self = `${site.base}/${path}${given.pairs.length === 0 ? '' : `?${new URLSearchParams(given.pairs.map(([name, value]) => [name, value]))}`}`
-  const links = [{ relation: 'self', url: self }]
+  const links = [{ relation: 'self', url: selfLink(exchange, path, given.pairs) }]
   if (page.next !== null && page.next.key.length === 0) throw fault(422, 'not-supported', "Within a transaction there is no second page: ask for more with '_count'")
-  if (page.next !== null) links.push({ relation: 'next', url: `${site.base}/${path}?_page=${pageToken(exchange, path, given.pairs, page.next)}` })
+  if (page.next !== null) links.push({ relation: 'next', url: linkTo(exchange, path, `_page=${pageToken(exchange, path, given.pairs, page.next)}`) })
   return searchset(exchange, { links, total: after === null && page.next === null ? rows.length : null, rows, included })
 }
 
