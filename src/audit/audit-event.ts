@@ -24,7 +24,7 @@ export interface Projection { readonly patient: string | null; readonly entry: E
 /** The events of a record, in an order that never changes: the last number of an AuditEvent's id counts them. */
 export function projections(record: AccessRecord): readonly Projection[] {
   if (record.interaction === 'ledger-heads') return []
-  const all = record.entries.length > 0 ? [] : [...record.written, ...record.resources]
+  const all = [...record.written, ...record.resources]
   const found: Projection[] = parties(record.patients, all).map((patient) => ({ patient, entry: null }))
   for (const entry of record.entries) {
     const patients = [...new Set(entry.resources.flatMap((one) => one.patients))]

@@ -12,7 +12,7 @@ import { guard } from '../policy/guard.ts'
 import type { Policy } from '../policy/policy.ts'
 import type { ResourceStore, Row } from '../store/ports.ts'
 import { stagedStore } from '../store/staged-store.ts'
-import { bundleIn, entriesOf } from './bundle/entries.ts'
+import { bundleIn, type Entry, entriesOf } from './bundle/entries.ts'
 import { bundleResponse } from './bundle/response.ts'
 import { transaction } from './bundle/transaction.ts'
 import { capabilities } from './capabilities.ts'
@@ -69,11 +69,14 @@ interface Attempt {
 }
 
 /** Runs a request to its end: a read is recorded before its reply, a write is committed together with its record. */
-async function recorded(session: Session, request: FhirRequest, run: Run): Promise<FhirResponse> {
-  return (await attempts(session, request, run, true)).response
+async function recorded(session: Session, request: FhirRequest, run: Run, entries?: Entries): Promise<FhirResponse> {
+  return (await attempts(session, request, run, true, entries)).response
 }
 
-async function attempts(session: Session, request: FhirRequest, run: Run, recordReads: boolean): Promise<Attempt> {
+/** Entries of a bundle that is one commit, as its last attempt left them; `failed`: the status that ended it. They say what each disclosed. */
+type Entries = (failed: number | null) => readonly EntryAccess[]
+
+async function attempts(session: Session, request: FhirRequest, run: Run, recordReads: boolean, entries?: Entries): Promise<Attempt> {
   const { context, caller, policy } = session
   for (let attempt = 0; attempt < attemptsMax; attempt++) {
     const now = context.now()
@@ -85,11 +88,11 @@ async function attempts(session: Session, request: FhirRequest, run: Run, record
     } catch (error) {
       if (!(error instanceof FhirError)) throw error
       if (await staged.overtaken()) continue
-      if (recordReads) await context.ledger.append(accessRecord({ at: now, request, caller, status: error.status, why: error.issues[0]?.code ?? 'error' }))
+      if (recordReads) await context.ledger.append(accessRecord({ at: now, request, caller, status: error.status, why: error.issues[0]?.code ?? 'error', ...(entries === undefined ? {} : { entries: entries(error.status) }) }))
       throw error
     }
     const disclosed = guarded.disclosed()
-    const input: AccessInput = { at: now, request, caller, status: response.status, disclosed }
+    const input: AccessInput = { at: now, request, caller, status: response.status, ...(entries === undefined ? { disclosed } : { entries: entries(null) }) }
     if (staged.clean()) {
       if (recordReads) await context.ledger.append(accessRecord(input))
       return { response, disclosed }
@@ -120,8 +123,23 @@ async function bundle(session: Session, request: FhirRequest): Promise<FhirRespo
   }
   const named: FhirRequest = { ...request, interaction: parsed.type }
   if (parsed.type === 'batch') return batch(session, named, parsed.entry)
-  return recorded(session, named, async (exchange) => bundleResponse(request, 'transaction', await transaction(exchange, parsed.entry)))
+  return oneCommit(session, named, parsed.entry)
 }
+
+async function oneCommit(session: Session, request: FhirRequest, bundle: readonly unknown[]): Promise<FhirResponse> {
+  const entries = entriesOf(request, site(session.context, session.context.now()), bundle)
+  let done: Awaited<ReturnType<typeof transaction>> | null = null
+  const run: Run = async (exchange) => {
+    done = null
+    done = await transaction(exchange, entries)
+    return bundleResponse(request, 'transaction', done.responses)
+  }
+  return recorded(session, request, run, (failed) => entries.map((entry) =>
+    entryAccess(namedBy(entry, request), failed ?? done!.responses[entry.index]!.status, failed === null ? done!.disclosed[entry.index]! : [])))
+}
+
+/** An entry that names nothing is recorded by its refusal alone. */
+const namedBy = (entry: Entry, bundle: FhirRequest): FhirRequest => (entry.request instanceof FhirError ? { ...bundle, type: null, id: null, params: [] } : entry.request)
 
 /** Each entry is a request of its own; writes commit with their own record, and one record at the end lists them all. */
 async function batch(session: Session, request: FhirRequest, entries: readonly unknown[]): Promise<FhirResponse> {
@@ -131,9 +149,7 @@ async function batch(session: Session, request: FhirRequest, entries: readonly u
   await eachInTurns(entriesOf(request, site(context, context.now()), entries), takingTurns(), async (entry) => {
     const { response, disclosed } = await batchEntry(session, entry.request)
     responses.push(entry.method === 'HEAD' ? { ...response, body: null } : response)
-    // An entry that names nothing is recorded by its refusal alone.
-    const named = entry.request instanceof FhirError ? { ...request, type: null, id: null, params: [] } : entry.request
-    access.push(entryAccess(named, response.status, disclosed))
+    access.push(entryAccess(namedBy(entry, request), response.status, disclosed))
   })
   await context.ledger.append(accessRecord({ at: context.now(), request, caller, status: 200, entries: access }))
   return bundleResponse(request, 'batch', responses)

@@ -55,7 +55,7 @@ export function guard(store: StagedStore, policy: Policy, context: GuardContext)
     async history(of, ask) {
       const listed = await versionsOf(of, ask)
       if (listed === undefined) return undefined
-      const rows = listed.found.map(({ row }) => reveal(eyes.look(row, 'r')!))
+      const rows = listed.found.map(({ row }) => reveal(eyes.look(row, rightOf(of))!))
       return { rows, next: listed.more ? listed.found.at(-1)!.position : null }
     },
     search: (ask) => searching().search(ask),
@@ -65,34 +65,37 @@ export function guard(store: StagedStore, policy: Policy, context: GuardContext)
     resolve: (type, filter) => searching().resolve(type, filter),
     requireIncludes: (type, includes) => including().requireIncludes(type, includes),
     included: (page, includes) => including().included(page, includes),
-    ofPatient: (ask) => listing().ofPatient(ask),
-    readAll: (refs, keep) => listing().readAll(refs, keep),
+    ofPatient: (ask) => listing().ofPatient(ask), readAll: (refs, keep) => listing().readAll(refs, keep),
     choose: (ask, among) => listing().choose(ask, among),
     create: (resource, id) => writing().create(resource, id),
     update: (resource, ifMatch) => writing().update(resource, ifMatch),
     patch: (ref, ifMatch, change) => writing().patch(ref, ifMatch, change),
     remove: (ref, ifMatch) => writing().remove(ref, ifMatch),
     lock: (criteria) => store.lock(criteria),
-    explained: eyes.explained,
-    disclosed: () => distinct(disclosed)
+    explained: eyes.explained, disclosures: () => disclosed.length,
+    disclosed: (from = 0) => distinct(from === 0 ? disclosed : disclosed.slice(from))
   }
   return self as GuardedStore
 
   async function versionsOf(of: Ref | string | null, ask: HistoryAsk): Promise<Listing | undefined> {
-    const sees = (row: Row): boolean => eyes.look(row, 'r') !== undefined
+    const right = rightOf(of)
+    const sees = (row: Row): boolean => eyes.look(row, right) !== undefined
     if (of !== null && typeof of !== 'string') {
       const now = await current(of)
       return now === undefined ? undefined : instanceVersions(store, sees, of, now.row, ask)
     }
     const judge: Judge = (type) => ({
-      reach: reachOf(eyes.require(type, 'r')), accept: (row, newest) => sees(newest) && (row === newest || sees(row)), scanRecordsMax: context.scanRecordsMax, turn: eyes.turn
+      reach: reachOf(eyes.require(type, right)), accept: (row, newest) => sees(newest) && (row === newest || sees(row)), scanRecordsMax: context.scanRecordsMax, turn: eyes.turn
     })
     if (of !== null) return typeVersions(store, judge, of, ask)
-    const types = allTypes.filter((type) => eyes.has(type, 'r'))
+    const types = allTypes.filter((type) => eyes.has(type, right))
     if (types.length === 0) throw fault(403, 'forbidden', 'Neither scope nor role allows this interaction on any type')
     return systemVersions(store, judge, types, ask, eyes.turn)
   }
 }
+
+/** A history of a type or of all lists what nobody named: SMART's `s`, as a search. */
+const rightOf = (of: Ref | string | null): 'r' | 's' => (of !== null && typeof of !== 'string' ? 'r' : 's')
 
 /** Each version once. Where no two rows have one id there is nothing to compare. */
 function distinct(rows: readonly Row[]): readonly Row[] {

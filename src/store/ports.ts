@@ -258,5 +258,7 @@ export interface GuardedStore {
   /** From now on each search is reported: the list grows. FhirError 403 for callers whose policy does not allow it. */
   explained(): readonly FindReport[]
   /** Rows that were given to the caller. */
-  disclosed(): readonly Row[]
+  disclosed(from?: number): readonly Row[]
+  /** How many were so far, some of them more than once: what comes is what `disclosed` has from there. */
+  disclosures(): number
 }

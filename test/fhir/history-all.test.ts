@@ -94,7 +94,7 @@ describe('history of a type', () => {
 
 describe('history of the system', () => {
   test.each([1, 2, 3, 1000])('in pages of %d holds each version of every type once, in both orders', async (count) => {
-    const token = await server.token({ scope: 'system/Patient.r system/Observation.r system/Organization.r' })
+    const token = await server.token({ scope: 'system/Patient.s system/Observation.s system/Organization.s' })
     const whole = [...PATIENTS, 'PUT Observation/moved W/"1"', 'PUT Observation/moved W/"2"', 'PUT Organization/x W/"1"', 'PUT Organization/y W/"1"'].sort()
     const newest = await all(token, `_history?_count=${count}`)
     expect([...newest].sort()).toEqual(whole)
@@ -105,7 +105,7 @@ describe('history of the system', () => {
   })
 
   test('holds AuditEvents for who may read them', async () => {
-    const auditor = await server.token({ scope: 'system/AuditEvent.r' })
+    const auditor = await server.token({ scope: 'system/AuditEvent.s' })
     const { json } = await server.ask(auditor, 'GET', '_history?_count=5')
     expect(json.entry.map((one: Json) => one.resource.resourceType)).toEqual(Array(5).fill('AuditEvent'))
     const next = await server.ask(auditor, 'GET', linkOf(server, json, 'next')!)
@@ -118,7 +118,11 @@ describe('history of the system', () => {
   })
 
   test('is refused to who may read nothing, and its links open for their caller only', async () => {
-    expect(refusal(await server.ask(await server.token({ scope: 'system/Patient.s' }), 'GET', '_history'))[0]).toBe(403)
+    // SMART: type and system history are `s`, as search is. What may be read by id alone is not listed.
+    const reader = await server.token({ scope: 'system/Patient.r' })
+    for (const path of ['_history', 'Patient/_history']) expect([path, refusal(await server.ask(reader, 'GET', path))[0]]).toEqual([path, 403])
+    expect((await server.ask(reader, 'GET', 'Patient/a/_history')).status).toBe(200)
+    expect(refusal(await server.ask(await server.token({ scope: 'system/Patient.s' }), 'GET', 'Patient/a/_history'))[0]).toBe(403)
     expect(refusal(await server.ask(await server.token({ scope: 'system/Observation.rs' }), 'GET', 'Patient/_history'))[0]).toBe(403)
     const next = linkOf(server, (await server.ask(system, 'GET', '_history?_count=1')).json, 'next')!
     const stranger = await server.token({ ...SYSTEM, subject: 'stranger' })
@@ -137,7 +141,7 @@ describe('a version is listed iff the caller may see the current one and that on
   test('after a move, neither the old nor the new patient sees the other version', async () => {
     const of = async (who: string) => all(await server.token({ scope: 'patient/*.rs', patient: who }), 'Observation/_history')
     expect([await of('a'), await of('b')]).toEqual([[], ['PUT Observation/moved W/"2"']])
-    expect(await all(await server.token({ scope: 'patient/Observation.r patient/Patient.r', patient: 'a' }), '_history?_count=1')).toEqual(['PUT Patient/a W/"3"', 'PUT Patient/a W/"2"', 'PUT Patient/a W/"1"'])
+    expect(await all(await server.token({ scope: 'patient/Observation.s patient/Patient.s', patient: 'a' }), '_history?_count=1')).toEqual(['PUT Patient/a W/"3"', 'PUT Patient/a W/"2"', 'PUT Patient/a W/"1"'])
     expect((await all(system, 'Observation/_history')).length).toBe(2)
   })
 
@@ -147,6 +151,17 @@ describe('a version is listed iff the caller may see the current one and that on
     await server.put(patient('A4', { id: 'a', active: true }))
     expect(await all(active, 'Patient/_history?_count=1')).toEqual(['PUT Patient/a W/"4"', 'PUT Patient/a W/"2"'])
     expect(await all(active, '_history?_count=1')).toEqual(['PUT Patient/a W/"4"', 'PUT Patient/a W/"2"'])
+  })
+
+  test('what a patient reaches by id only, such as places and medications, is in no list', async () => {
+    for (const resource of [{ resourceType: 'Location', id: 'place', status: 'active' }, { resourceType: 'Medication', id: 'pill' }, { resourceType: 'Device', id: 'thing' }]) await server.put(resource)
+    const token = await server.token({ scope: 'patient/*.rs', patient: 'b' })
+    for (const type of ['Location', 'Medication', 'Device']) {
+      expect([type, refusal(await server.ask(token, 'GET', type))[0], refusal(await server.ask(token, 'GET', `${type}/_history`))[0]]).toEqual([type, 403, 403])
+    }
+    expect((await all(token, '_history?_count=2')).filter((row) => /Location|Medication|Device/.test(row))).toEqual([])
+    expect((await all(system, 'Location/_history')).length).toBe(1)
+    expect((await server.ask(token, 'GET', 'Medication/pill/_history')).status).toBe(200)
   })
 
   test('masks apply to every version', async () => {

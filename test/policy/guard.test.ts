@@ -66,7 +66,7 @@ test('references to what is not there are read in turns', async () => {
 describe('a right that the caller lacks is 403 at each of its doors', () => {
   const doors: readonly (readonly [string, string, (store: GuardedStore) => Promise<unknown>])[] = [
     ['r', 'read', (each) => each.read(ref)], ['r', 'version', (each) => each.version(ref, 1)], ['r', 'history', (each) => each.history(ref, versions)],
-    ['r', 'history of the type', (each) => each.history('Observation', versions)], ['r', 'history of the system', (each) => each.history(null, versions)],
+    ['s', 'history of the type', (each) => each.history('Observation', versions)], ['s', 'history of the system', (each) => each.history(null, versions)],
     ['s', 'search', (each) => each.search(search)], ['s', 'search for all', (each) => each.search({ ...search, filter: { kind: 'all' }, codes: [] })], ['s', 'count', (each) => each.count(search, 10)],
     ['s', 'searchAll', (each) => each.searchAll([search])], ['s', 'sorted', (each) => each.sorted({ ...search, keys: [], after: null })],
     ['s', 'resolve', (each) => each.resolve('Patient', { kind: 'has', param: searchParam('Observation', 'patient')!, of: search.filter })],

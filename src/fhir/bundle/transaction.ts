@@ -7,6 +7,7 @@ import type { FhirRequest, FhirResponse } from '../../model/interaction.ts'
 import { type Ref, refText, type Resource } from '../../model/resource.ts'
 import { eachInTurns, takingTurns, type Turn } from '../../model/turns.ts'
 import { derivedTargets } from '../../search/compartment.ts'
+import type { Row } from '../../store/ports.ts'
 import { conditionalMatch, criteriaOf, matchesToDelete } from '../conditional.ts'
 import { type Exchange, preferred } from '../exchange.ts'
 import { interactionOf } from '../interactions/index.ts'
@@ -14,13 +15,17 @@ import { writeReply } from '../interactions/write.ts'
 import { operationOf } from '../operations/index.ts'
 import { validateResource } from '../validate/validate.ts'
 import { type Draft, draft } from './drafts.ts'
-import { type Entry, entriesOf } from './entries.ts'
+import type { Entry } from './entries.ts'
 import { conditionalReferences, linkConditional, linkEntries, resolveConditional } from './references.ts'
 
-export async function transaction(exchange: Exchange, bundle: readonly unknown[]): Promise<readonly FhirResponse[]> {
-  const entries = entriesOf(exchange.request, exchange.site, bundle)
+/** Of each entry its answer, and the rows that it disclosed. */
+export interface Outcome { readonly responses: readonly FhirResponse[]; readonly disclosed: readonly (readonly Row[])[] }
+
+export async function transaction(exchange: Exchange, entries: readonly Entry[]): Promise<Outcome> {
   const responses = new Array<FhirResponse>(entries.length)
-  for (const entry of entries) if (entry.request instanceof FhirError) throw located(entry, entry.request)
+  const disclosed = entries.map((): Row[] => [])
+  const atEntry: AtEntry = (entry, run) => noting(exchange, disclosed[entry.index]!, () => located(entry, run))
+  for (const entry of entries) if (entry.request instanceof FhirError) throw locatedError(entry, entry.request)
   const written = new Set<string>()
   const turn = takingTurns()
   const answer = (some: readonly Entry[], run: (entry: Entry) => Promise<FhirResponse>): Promise<void> =>
@@ -32,12 +37,22 @@ export async function transaction(exchange: Exchange, bundle: readonly unknown[]
   const patches = by(entries, 'patch')
   const changing = by(entries, 'operation').filter(changesState)
   for (const entry of [...patches, ...changing]) if ((entry.request as FhirRequest).id !== null) noteWritten(written, placeOf(entry), entry)
-  const places = await link(exchange, drafts, turn)
+  const places = await link(exchange, drafts, turn, atEntry)
   await eachInTurns(inWritingOrder(drafts, exchange.site.base), turn, async (item) => { responses[item.entry.index] = await atEntry(item.entry, () => write(exchange, item)) })
   await answer(patches, (entry) => patch(exchange, entry, places, written))
   await answer(changing, (entry) => runEntry(exchange, entry.request as FhirRequest, entry.method))
   await answer(entries.filter(({ index }) => responses[index] === undefined), (entry) => runEntry(exchange, entry.request as FhirRequest, entry.method))
-  return responses
+  return { responses, disclosed }
+}
+
+type AtEntry = <T>(entry: Entry, run: () => Promise<T>) => Promise<T>
+
+/** Entries run one after the other, so what is disclosed meanwhile is by this one. */
+async function noting<T>({ guarded }: Exchange, rows: Row[], run: () => Promise<T>): Promise<T> {
+  const from = guarded.disclosures()
+  const result = await run()
+  if (guarded.disclosures() > from) rows.push(...guarded.disclosed(from))
+  return result
 }
 
 const by = (entries: readonly Entry[], interaction: string): readonly Entry[] => entries.filter((entry) => (entry.request as FhirRequest).interaction === interaction)
@@ -87,7 +102,7 @@ async function patch(exchange: Exchange, entry: Entry, places: ReadonlyMap<strin
 }
 
 /** Links entries to each other; the places that they were given, by fullUrl. */
-async function link(exchange: Exchange, drafts: readonly Draft[], turn: Turn): Promise<ReadonlyMap<string, Ref>> {
+async function link(exchange: Exchange, drafts: readonly Draft[], turn: Turn, atEntry: AtEntry): Promise<ReadonlyMap<string, Ref>> {
   const places = new Map<string, Ref>()
   for (const { entry, ref } of drafts) {
     if (entry.fullUrl === null) continue
@@ -144,7 +159,7 @@ async function write(exchange: Exchange, { entry, ref, resource, found, isNew }:
 }
 
 /** Puts the entry's path before that of each issue. */
-function located(entry: Entry, error: FhirError): FhirError {
+function locatedError(entry: Entry, error: FhirError): FhirError {
   const where = `Bundle.entry[${entry.index}]`
   const issues = error.issues.map((issue) => {
     const path = issue.expression?.[0]
@@ -154,11 +169,11 @@ function located(entry: Entry, error: FhirError): FhirError {
   return new FhirError(error.status, issues, { headers: { ...error.headers } })
 }
 
-async function atEntry<T>(entry: Entry, run: () => Promise<T>): Promise<T> {
+async function located<T>(entry: Entry, run: () => Promise<T>): Promise<T> {
   try {
     return await run()
   } catch (error) {
-    if (error instanceof FhirError) throw located(entry, error)
+    if (error instanceof FhirError) throw locatedError(entry, error)
     throw error
   }
 }

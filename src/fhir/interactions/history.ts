@@ -8,11 +8,11 @@ import type { HistoryAsk, Position, Seen } from '../../store/ports.ts'
 import { allowParams, type Exchange, type InteractionDefinition, linkTo, openPosition, pageToken, selfLink } from '../exchange.ts'
 import { etag, FHIR_JSON, JsonPieces } from '../reply.ts'
 
-const history = (code: Interaction): InteractionDefinition => ({ code, right: 'r', run })
+const history = (code: Interaction, right: InteractionDefinition['right']): InteractionDefinition => ({ code, right, run })
 
-export const historyInstance = history('history-instance')
-export const historyType = history('history-type')
-export const historySystem = history('history-system')
+export const historyInstance = history('history-instance', 'r')
+export const historyType = history('history-type', 's')
+export const historySystem = history('history-system', 's')
 
 const ASKED = ['_count', '_since', '_at', '_sort']
 
