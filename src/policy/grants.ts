@@ -120,8 +120,8 @@ export const isOfNoPatient = (kind: Classification['kind']): boolean => kind ===
 
 export const CONFIDENTIALITY = 'http://terminology.hl7.org/CodeSystem/v3-Confidentiality'
 
-/** What its codes have before them in a row's labels. */
-const CONFIDENTIAL = `${CONFIDENTIALITY}|`
+/** Names that the same codes go by elsewhere. */
+const CONFIDENTIALITIES: ReadonlySet<string> = new Set([CONFIDENTIALITY, 'http://hl7.org/fhir/v3/Confidentiality', 'urn:oid:2.16.840.1.113883.5.25'])
 
 const WITHIN = { N: new Set(['U', 'L', 'M', 'N']), R: new Set(['U', 'L', 'M', 'N', 'R']) }
 
@@ -131,10 +131,14 @@ function allows<R extends GrantRow>(grant: Grant, row: R, matches: MatchesFilter
     && (grant.filter.kind === 'all' || (grant.filter.kind !== 'none' && matches(grant.filter, row)))
 }
 
-/** A confidentiality code that v3 does not have is as confidential as can be. */
+/** A confidentiality code that v3 does not have is as confidential as can be; `R` and `V` are meant as such also where no system is named. */
 function isCleared(clearance: Clearance, labels: readonly string[]): boolean {
-  if (clearance === 'V') return true
-  return labels.length === 0 || labels.every((label) => !label.startsWith(CONFIDENTIAL) || WITHIN[clearance].has(label.slice(CONFIDENTIAL.length)))
+  if (clearance === 'V' || labels.length === 0) return true
+  return labels.every((label) => {
+    const cut = label.indexOf('|')
+    const [system, code] = [label.slice(0, cut), label.slice(cut + 1)]
+    return WITHIN[clearance].has(code) || (system === '' ? code !== 'R' && code !== 'V' : !CONFIDENTIALITIES.has(system))
+  })
 }
 
 const NOBODY: readonly string[] = []

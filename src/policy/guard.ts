@@ -123,13 +123,13 @@ function once<T>(make: () => T): () => T {
 /** What every write of this caller passes before it is staged. */
 function stager(store: StagedStore, policy: Policy, eyes: Lens, context: GuardContext, reveal: (seen: Seen) => Seen) {
   /** Stages what some of these grants allow as written; `rest` of the checks are theirs alone, so that two rules never combine to more than either. */
-  async function stage(content: Resource, current: Row | undefined, grants: readonly Grant[], rest: (allowing: readonly Grant[]) => void): Promise<Seen> {
+  async function stage(content: Resource, current: Row | undefined, grants: readonly Grant[], rest: (allowing: readonly Grant[]) => void, fresh = false): Promise<Seen> {
     // A large resource has had a turn of its own for being read and validated.
     const pause = eyes.turn()
     if (pause !== undefined) await pause
     refuseStrays(content, context.base)
     const patients = await store.patientsOf(content)
-    const row = store.stage({ current, content, deleted: false, patients })
+    const row = store.stage({ current, content, deleted: false, patients, fresh })
     const allowing = grantsFor(grants, row, (filter) => matches(filter, row.resource(), { base: context.base }))
     if (allowing.length === 0 || !(await seesSources(content, allowing))) throw fault(403, 'forbidden', 'The resource as written lies outside what this caller may write')
     if (current !== undefined && !policy.move && differs(current.patients, patients)) {
@@ -172,12 +172,12 @@ function stager(store: StagedStore, policy: Policy, eyes: Lens, context: GuardCo
 /** The writing half: the image before and the image after must both lie within the caller's grants. */
 function writer(store: StagedStore, policy: Policy, eyes: Lens, context: GuardContext, reveal: (seen: Seen) => Seen): Pick<GuardedStore, 'create' | 'update' | 'patch' | 'remove'> {
   const { stage, merged, confine, refuseDropped } = stager(store, policy, eyes, context, reveal)
-  const createAs = (content: Resource, current: Row | undefined): Promise<Seen> =>
-    stage(content, current, eyes.require(content.resourceType, 'c'), (allowing) => void merged(content, null, allowing))
+  const createAs = (content: Resource, current: Row | undefined, fresh: boolean): Promise<Seen> =>
+    stage(content, current, eyes.require(content.resourceType, 'c'), (allowing) => void merged(content, null, allowing), fresh)
   return {
     async create(resource, id) {
       refuseSubsetted(resource)
-      return createAs({ ...resource, id: id ?? context.newId() }, undefined)
+      return createAs({ ...resource, id: id ?? context.newId() }, undefined, true)
     },
     async update(resource, ifMatch) {
       const grants = eyes.require(resource.resourceType, 'u')
@@ -190,7 +190,7 @@ function writer(store: StagedStore, policy: Policy, eyes: Lens, context: GuardCo
       if (current === undefined || current.deleted) {
         // A hidden row must answer like an absent one, so only a caller to whom nothing of the type is hidden may name a new id.
         if (current === undefined && !grants.some(isWholeTenant)) throw notFound()
-        return { seen: await createAs(resource, current), created: true }
+        return { seen: await createAs(resource, current, false), created: true }
       }
       const whole = merged(resource, current, before)
       refuseDropped(current, whole)

@@ -26,23 +26,27 @@ export interface Moved {
 }
 
 /**
- * Records whose patients follow from a resource that this commit moves to other patients (DESIGN.md §5 "derived"), and from those
- * records in turn, deleted ones too. `staged` has the patients of what the commit itself writes; `before` is called with each resource
+ * Records whose patients follow from a resource that this commit moves to other patients (DESIGN.md §5 "derived"), or writes under an id that
+ * they named before it was there, and from those records in turn, deleted ones too. `staged` has the patients of what the commit itself writes; `before` is called with each resource
  * before its followers are looked for. FhirError 422 beyond 1,000 records.
  */
 export async function derivedFrom(store: ResourceStore, { writes, staged, base, before }: DerivedAsk): Promise<Moved> {
-  const updates = writes.filter((write) => write.expect > 0 && !write.deleted)
-  if (updates.length === 0) return { moved: [], rows: [] }
-  const stored = await store.read(updates.map((write) => write.ref))
+  const named = writes.filter((write) => write.fresh !== true && !write.deleted)
+  if (named.length === 0) return { moved: [], rows: [] }
+  const stored = await store.read(named.map((write) => write.ref))
   const moved = stored.filter((row) => row !== undefined).filter((row) => !same(staged(row) ?? [], row.patients))
-  const followers = await followersOf(store, moved, { staged, base, before })
+  const appeared = named.filter(({ ref }, i) => stored[i] === undefined && (staged(ref) ?? []).length > 0).map(({ ref }): Target => ({ ...ref, patients: null }))
+  const followers = await followersOf(store, [...moved, ...appeared], { staged, base, before })
   return { moved: moved.map(refText), rows: await withPatients(store, followers, staged, base) }
 }
 
+/** `patients` null: it was not there, so nothing hangs on it that its patients saw. */
+type Target = Ref & { readonly patients: Patients | null }
+
 /** Every stored record that hangs on one of these, at any depth, but for what the commit writes. */
-async function followersOf(store: ResourceStore, moved: readonly Row[], { staged, base, before }: Omit<DerivedAsk, 'writes'>): Promise<ReadonlyMap<string, Row>> {
+async function followersOf(store: ResourceStore, moved: readonly Target[], { staged, base, before }: Omit<DerivedAsk, 'writes'>): Promise<ReadonlyMap<string, Row>> {
   const found = new Map<string, Row>()
-  const open = [...moved]
+  const open: Target[] = [...moved]
   for (let target = open.pop(); target !== undefined; target = open.pop()) {
     await before({ type: target.type, id: target.id })
     for (const row of await derivedRows(store, target, base)) {
@@ -71,7 +75,7 @@ async function withPatients(store: ResourceStore, followers: ReadonlyMap<string,
   return [...followers].map(([key, row]) => ({ row, patients: patients.get(key)! })).filter(({ row, patients: next }) => !same(row.patients, next))
 }
 
-async function derivedRows(store: ResourceStore, target: Row, base: string): Promise<readonly Row[]> {
+async function derivedRows(store: ResourceStore, target: Target, base: string): Promise<readonly Row[]> {
   const accept = (row: Row): boolean => derivedTargets(row.resource(), base).some(({ type, id }) => type === target.type && id === target.id)
   const ask = { accept, order: 'newest' as const, after: null, limit: derivedRecordsMax + 1, scanRecordsMax: Number.MAX_SAFE_INTEGER }
   const asks: FindAsk[] = derivedTypes.flatMap(({ type, code }) => {
@@ -80,8 +84,9 @@ async function derivedRows(store: ResourceStore, target: Row, base: string): Pro
     return param === undefined ? [] : [{ ...ask, type, reach: { kind: 'all' as const }, filter: { kind: 'clause' as const, param, modifier: null, values: [value] } }]
   })
   // No index leads to these; but what hangs on a record is visible to its patients, and few records are.
-  const reach = target.patients.length === 0 ? { kind: 'all' as const } : { kind: 'patients' as const, patients: target.patients, shared: true }
-  for (const type of derivedUnindexed) asks.push({ ...ask, type, reach, filter: ALL })
+  const patients = target.patients
+  const reach = patients === null ? null : patients.length === 0 ? { kind: 'all' as const } : { kind: 'patients' as const, patients, shared: true }
+  if (reach !== null) for (const type of derivedUnindexed) asks.push({ ...ask, type, reach, filter: ALL })
   const rows = new Map<string, Row>()
   for (const each of asks) for (const row of (await store.find(each)).rows) rows.set(refText(row), row)
   for (const row of await deletedRows(store, target, accept)) rows.set(refText(row), row)
@@ -91,9 +96,9 @@ async function derivedRows(store: ResourceStore, target: Row, base: string): Pro
 const hangingTypes: readonly string[] = [...new Set([...derivedTypes.map(({ type }) => type), ...derivedUnindexed])]
 
 /** A deleted record has no terms but those of its patients, and its last content is still shown to them. */
-async function deletedRows(store: ResourceStore, target: Row, accept: (row: Row) => boolean): Promise<readonly Row[]> {
-  if (target.patients.length === 0) return []
-  const reach = { kind: 'patients' as const, patients: target.patients, shared: false }
+async function deletedRows(store: ResourceStore, { patients }: Target, accept: (row: Row) => boolean): Promise<readonly Row[]> {
+  if (patients === null || patients.length === 0) return []
+  const reach = { kind: 'patients' as const, patients, shared: false }
   const ask = { reach, order: 'newest' as const, after: null, limit: derivedRecordsMax + 1, from: 0, before: Infinity, at: null, scanRecordsMax: Number.MAX_SAFE_INTEGER }
   const found: Row[] = []
   for (const type of hangingTypes) {

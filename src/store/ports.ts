@@ -127,6 +127,8 @@ export interface ResourceWrite {
   /** Version replaced, 0 = create. */
   readonly expect: number
   readonly deleted: boolean
+  /** Its id was drawn for it: nothing that is stored can refer to it yet. Absent: somebody chose the id. */
+  readonly fresh?: boolean
   /** New content with id and meta (versionId, lastUpdated) set; of a delete, the last content. */
   readonly resource: Resource
   /** `resource` as JSON text. */

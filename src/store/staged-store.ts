@@ -11,7 +11,7 @@ export interface StagedStore extends Omit<ResourceStore, 'commit' | 'patientsOf'
   /** Compartment patients that this resource would have, staged targets first. */
   patientsOf(resource: Resource): Promise<readonly string[]>
   /** Stages a version over `current`. `content` of a deletion is the last content. Returns the row as it will be stored. */
-  stage(change: { readonly current: Row | undefined; readonly content: Resource; readonly deleted: boolean; readonly patients: readonly string[] }): Row
+  stage(change: { readonly current: Row | undefined; readonly content: Resource; readonly deleted: boolean; readonly patients: readonly string[]; readonly fresh?: boolean }): Row
   lock(criteria: string): Promise<void>
   /** Somebody else has written by one of the criteria since: what was read before and after may not agree. */
   overtaken(): Promise<boolean>
@@ -57,7 +57,7 @@ export function stagedStore(store: ResourceStore, now: number, base: string): St
       const known = new Map(targets.length === 0 ? [] : (await followed(self, targets, follows)).map((row, index) => [refText(targets[index]!), row?.patients ?? []]))
       return store.patientsOf(resource, (ref) => known.get(refText(ref)))
     },
-    stage({ current, content, deleted, patients }) {
+    stage({ current, content, deleted, patients, fresh = false }) {
       const ref = { type: content.resourceType, id: content.id! }
       const before = writes.get(refText(ref))
       const expect = before?.write.expect ?? current?.version ?? 0
@@ -66,7 +66,7 @@ export function stagedStore(store: ResourceStore, now: number, base: string): St
       const json = Buffer.from(JSON.stringify(resource))
       const labels = (resource.meta?.security ?? []).map((label) => `${label.system ?? ''}|${label.code ?? ''}`)
       const row: Row = { ...ref, version: expect + 1, updated, deleted, patients, labels, json, memo: [], resource: () => resource }
-      writes.set(refText(ref), { write: { ref, expect, deleted, resource, json, updated }, row, replaced: before?.replaced ?? current })
+      writes.set(refText(ref), { write: { ref, expect, deleted, fresh: before?.write.fresh ?? fresh, resource, json, updated }, row, replaced: before?.replaced ?? current })
       return row
     },
     async lock(criteria) {

@@ -66,6 +66,32 @@ describe('records that belong to the patients of their targets', () => {
     }
   })
 
+  test('that named a target before it was there follow it once it is, however it is written, at any depth', async () => {
+    const ways: Readonly<Record<string, (body: Json) => Promise<Reply>>> = {
+      put: (body) => server.ask(system, 'PUT', `Observation/${body.id}`, { body }),
+      batch: (body) => server.ask(system, 'POST', '', { body: bundle('batch', [entry('PUT', `Observation/${body.id}`, body)]) }),
+      transaction: (body) => run([entry('PUT', `Observation/${body.id}`, body)])
+    }
+    for (const [way, write] of Object.entries(ways)) {
+      const [a, b] = await people()
+      const own = await server.put(observation(`Patient/${a.id}`))
+      const late = `late-${way}`
+      const alone = await server.put(provenance(`Observation/${late}`))
+      const both = await server.put({ ...provenance(`Observation/${own.id}`), target: [{ reference: `Observation/${own.id}` }, { reference: `Observation/${late}` }] })
+      const ofTask = await server.put({ ...task(`Observation/${late}`), for: { reference: `Patient/${a.id}` } })
+      const onTask = await server.put(provenance(`Task/${ofTask.id}`))
+      const paths = [`Provenance/${alone.id}`, `Provenance/${both.id}`, `Task/${ofTask.id}`, `Provenance/${onTask.id}`]
+      const seen = () => Promise.all(paths.map((path) => seenBy(path, [a, b])))
+      expect([way, (await seen()).slice(1)]).toEqual([way, [[true, false], [true, false], [true, false]]])
+      expect((await write({ ...observation(`Patient/${b.id}`), id: late })).status).toBeLessThan(300)
+      // What is of two patients is shown to neither; the control is what was written in the other order.
+      const control = await server.put({ ...provenance(''), target: [{ reference: `Observation/${own.id}` }, { reference: `Observation/${late}` }] })
+      expect(await seenBy(`Provenance/${control.id}`, [a, b])).toEqual([false, false])
+      expect([way, await seen()]).toEqual([way, [[false, true], [false, false], [false, false], [false, false]]])
+    }
+    await intact()
+  })
+
   test('that stand in a circle are written all the same', async () => {
     const [a, b] = await people()
     const [s, t] = [urn(), urn()]

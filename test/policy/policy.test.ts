@@ -215,6 +215,15 @@ describe('labels', () => {
     expect(isWholeTenant(policy.forType('Observation').rights.r![0]!)).toBe(labelMax === 'V')
   })
 
+  it('are the same codes by the names that they go by elsewhere, and without one', async () => {
+    const policy = await policyOf({ scope: 'user/*.cruds', roles: ['tester'] }, [], rolesWith(role('tester', { labelMax: 'R' })))
+    for (const system of ['http://hl7.org/fhir/v3/Confidentiality', 'urn:oid:2.16.840.1.113883.5.25', '']) {
+      for (const code of 'NRV') expect([system, code, allows(policy, 'r', row, ['a'], [`${system}|${code}`])]).toEqual([system, code, code !== 'V'])
+    }
+    const desk = await policyOf({ scope: 'user/*.cruds', roles: ['tester'] }, [], rolesWith(role('tester', { labelMax: 'N' })))
+    expect(['|R', '|V', '|HIV', 'http://other|R', '|'].map((label) => allows(desk, 'r', row, ['a'], [label]))).toEqual([false, false, true, true, true])
+  })
+
   it('hide very restricted rows from clinicians and restricted ones from the desk', async () => {
     const physician = await policyOf({ scope: 'user/*.rs', ...PHYSICIAN }, ['a'])
     expect([allows(physician, 'r', row, ['a'], label('R')), allows(physician, 'r', row, ['a'], label('V'))]).toEqual([true, false])
