@@ -90,12 +90,14 @@ const isSearch = (interaction: string): boolean => interaction === 'search-type'
 
 function entitiesOf(event: Event, record: AccessRecord, { withQuery }: ProjectionContext): readonly object[] {
   const entities: object[] = []
+  const [one] = event.touched
+  // What was asked for and not given: somebody may look for who tried.
+  const asked = one === undefined && event.patient === null && event.type !== null && event.id !== null ? `${event.type}/${event.id}` : null
+  if (withQuery && (event.query !== null || isSearch(event.interaction))) entities.push(queryEntity(event))
+  if (asked !== null) entities.push({ what: { reference: asked }, type: codes.entityType('2'), role: codes.objectRole('4') })
   if (ONE_DATA.has(event.interaction)) {
-    const [one] = event.touched
-    const reference = one !== undefined ? versioned(one) : event.patient === null && event.type !== null && event.id !== null ? `${event.type}/${event.id}` : null
-    if (reference !== null) entities.push({ what: { reference }, type: codes.entityType('2'), role: codes.objectRole('4') })
+    if (one !== undefined) entities.push({ what: { reference: versioned(one) }, type: codes.entityType('2'), role: codes.objectRole('4') })
   } else {
-    if (withQuery && (event.query !== null || isSearch(event.interaction))) entities.push(queryEntity(event))
     // BALP has one "system object" per event; what a search or a history disclosed is listed by resource type beside it.
     for (const reference of new Set(event.touched.map(versioned))) {
       const type = reference.slice(0, reference.indexOf('/'))
@@ -122,8 +124,10 @@ function copyEntity(copy: StoreCopy, event: 'export' | 'import'): object {
 
 const versioned = ({ type, id, version }: Touched): string => `${type}/${id}/_history/${version}`
 
-function queryEntity({ type, query }: Event): object {
-  const text = `GET /${type ?? ''}${query === null ? '' : `?${query}`}`
+const METHODS: Readonly<Record<string, string | undefined>> = { create: 'POST', update: 'PUT', patch: 'PATCH', delete: 'DELETE' }
+
+function queryEntity({ interaction, type, query }: Event): object {
+  const text = `${METHODS[interaction] ?? 'GET'} /${type ?? ''}${query === null ? '' : `?${query}`}`
   return { type: codes.entityType('2'), role: codes.objectRole('24'), query: Buffer.from(text).toString('base64') }
 }
 

@@ -269,9 +269,9 @@ export function distinctPatients(resources: readonly Touched[], written: readonl
   return [...patients]
 }
 
-/** Of a search in a compartment, the place too. */
-function askedText({ compartment, type, params }: FhirRequest): string | null {
-  const query = queryText(params)
+/** Of a search in a compartment, the place too; of a conditional create, its criteria. */
+function askedText({ compartment, type, params, headers: { ifNoneExist } }: FhirRequest): string | null {
+  const query = ifNoneExist === undefined ? queryText(params) : ifNoneExist.replace(/^\?/, '')
   return compartment === undefined ? query : `${refText(compartment)}/${type ?? '*'}${query === null ? '' : `?${query}`}`
 }
 

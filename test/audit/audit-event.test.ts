@@ -99,6 +99,25 @@ describe('each interaction has the agents and the action of its row', () => {
   })
 })
 
+describe('what was asked is in the event of whoever may see queries', () => {
+  const queries = (input: Parameters<typeof made>[0], withQuery = true) =>
+    events(made(input), { withQuery }).flatMap(entities).flatMap(({ query }) => (query === undefined ? [] : [Buffer.from(query, 'base64').toString()]))
+  const conditional: readonly (readonly [Interaction, string])[] = [['update', 'PUT'], ['patch', 'PATCH'], ['delete', 'DELETE']]
+  it.each(conditional)('the criteria of a conditional %s', (interaction, method) => {
+    const request = asked(interaction, { params: [['code', 'hiv']] })
+    expect(queries({ request, status: 412 })).toEqual([`${method} /Observation?code=hiv`])
+    expect(queries({ request, status: 412 }, false)).toEqual([])
+  })
+  it('those of a conditional create', () => {
+    const request = asked('create', { headers: { ifNoneExist: 'patient=a&code=hiv' } })
+    expect([queries({ request, status: 412 }), queries({ request, status: 412 }, false)]).toEqual([['POST /Observation?patient=a&code=hiv'], []])
+  })
+  it.each(['history-instance', 'operation'] as const)('the target of a refused %s', (interaction) => {
+    const [event, ...others] = events(made({ request: asked(interaction, { type: 'Patient', id: 'b' }), status: 404 }))
+    expect([others, entities(event!).map(({ what }) => what?.reference)]).toEqual([[], ['Patient/b', undefined]])
+  })
+})
+
 describe('what failed', () => {
   it.each([[200, 0], [304, 0], [404, 4], [422, 4], [401, 8], [403, 8], [500, 8], [503, 8]])('%i has outcome %i', (status, outcome) => {
     expect(outcomeOf(status)).toBe(outcome)

@@ -280,3 +280,39 @@ describe('a failing entry leaves nothing', () => {
     expect([statuses(reply), rival!.status, idOf(reply, 0)]).toEqual([[200, 201], 201, rival!.json.id])
   })
 })
+
+describe('is on record', () => {
+  const told = (token: string, entries: readonly object[]): Promise<Reply> => server.ask(token, 'POST', '', { body: bundle('transaction', entries) })
+  const officer = () => server.token({ scope: 'user/AuditEvent.rs', roles: ['privacy-officer'], fhirUser: 'Practitioner/officer' })
+  const events = async (subject: string): Promise<readonly Json[]> => {
+    const { json } = await server.ask(await officer(), 'GET', 'AuditEvent?_count=200')
+    return json.entry.map((one: Json) => one.resource).filter(({ agent, subtype }: Json) => subtype?.[0].code !== 'ITI-71' && agent.some(({ who }: Json) => who?.identifier?.value === subject))
+  }
+  const queries = (all: readonly Json[]): readonly string[] => all.flatMap(({ entity }) => entity).flatMap(({ query }: Json) => (query === undefined ? [] : [Buffer.from(query, 'base64').toString()])).sort()
+  const named = (all: readonly Json[]): readonly string[] => [...new Set(all.flatMap(({ entity }) => entity).flatMap(({ what }: Json) => what?.reference ?? []))].sort()
+
+  test('with each of its entries: what was read, what was searched for and not found, what was written and deleted', async () => {
+    const token = await server.token({ ...SYSTEM, subject: 'teller' })
+    const person = await server.put(patient('Told'))
+    const [kept, gone] = [await server.put(observation(`Patient/${person.id}`)), await server.put(observation(`Patient/${person.id}`))]
+    const reply = await told(token, [
+      entry('GET', `Observation/${kept.id}`), entry('GET', `Observation?patient=${person.id}&code=8867-4&_summary=count`), entry('GET', `Condition?patient=${person.id}&code=hiv`),
+      entry('DELETE', `Observation/${gone.id}`), entry('PUT', 'Patient/told-anew', patient('Anew', { id: 'told-anew' })), entry('POST', 'Observation', observation(`Patient/${person.id}`), { request: { ifNoneExist: 'identifier=urn:none|1' } })
+    ])
+    expect(statuses(reply)).toEqual([200, 200, 200, 204, 201, 201])
+    const all = await events('teller')
+    expect(queries(all)).toEqual([`GET /Condition?patient=${person.id}&code=hiv`, `GET /Observation?patient=${person.id}&code=8867-4&_summary=count`, 'POST /Observation?identifier=urn:none|1'])
+    expect(named(all)).toEqual(expect.arrayContaining([`Observation/${kept.id}/_history/1`, `Observation/${gone.id}/_history/2`, 'Patient/told-anew/_history/1', `Patient/${person.id}`]))
+    expect(new Set(all.map(({ subtype }) => subtype[0].code))).toEqual(new Set(['transaction', 'read', 'search-type', 'delete', 'update', 'create']))
+  })
+
+  test('also where it fails: what its entries asked for, and that nothing came of it', async () => {
+    const token = await server.token({ ...SYSTEM, subject: 'prober' })
+    const reply = await told(token, [entry('GET', 'Condition?code=hiv&_summary=count'), entry('DELETE', 'Observation?identifier=urn:probe|1'), entry('GET', 'Patient/not-there')])
+    expect(reply.status).toBe(404)
+    const all = await events('prober')
+    expect(queries(all)).toEqual(['DELETE /Observation?identifier=urn%3Aprobe%7C1', 'GET /Condition?code=hiv&_summary=count'])
+    expect(new Set(all.map(({ outcome }) => outcome))).toEqual(new Set(['4']))
+    expect(named(all)).toContain('Patient/not-there')
+  })
+})
