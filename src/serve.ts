@@ -94,9 +94,11 @@ export async function startServing(config: Config, place: Place | null = null): 
     await system.close()
     throw error
   })
+  if (once) log.note('info', `Wardkeep ${system.release.version} listens on ${config.host}, port ${server.port}; its FHIR base is ${config.fhirBase}`)
   return {
     system, port: server.port,
     async close() {
+      if (once) log.note('info', 'Stopping: what is in flight is finished first')
       await server.close()
       await bulk.close()
       await refusedTokens.close()

@@ -22,7 +22,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   main: ['runtime', 'serve'],
   runtime: [],
   config: [],
-  cli: ['cli', 'runtime', 'serve', 'system', 'stores', 'backup', 'moving', 'config', 'model'],
+  cli: ['cli', 'runtime', 'serve', 'system', 'token-doubts', 'stores', 'backup', 'moving', 'config', 'model'],
   http: ['http', 'oauth', 'fhir', 'audit', 'model'],
   oauth: ['oauth', 'audit', 'policy/scope', 'store/ports', 'crypto', 'model'],
   fhir: ['fhir', 'audit', 'policy', 'search', 'store/ports', 'store/staged-store', 'model'],
@@ -34,7 +34,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   model: ['model']
 }
 
-const COMPOSITION = ['system', 'stores', 'serve', 'workers', 'news', 'moving', 'backup', 'copy-record', 'restore-mark', 'bulk', 'bulk-messages', 'bulk-thread', 'priority']
+const COMPOSITION = ['system', 'stores', 'serve', 'workers', 'news', 'moving', 'backup', 'copy-record', 'restore-mark', 'bulk', 'bulk-messages', 'bulk-thread', 'priority', 'token-doubts']
 
 function importsOf(source: Source): readonly { readonly from: string; readonly local: string | null }[] {
   const names: string[] = []

@@ -8,14 +8,16 @@ import { mongodbCommand } from './mongodb.ts'
 import { packageCommand } from './package.ts'
 import { reindexCommand } from './reindex.ts'
 import { backupCommand, moveCommand, restoreCommand } from './store.ts'
-import { tokenCommand } from './token.ts'
+import { type AskedGrant, tokenCommand } from './token.ts'
+import { doubtsOf } from '../token-doubts.ts'
 
 /** `npm run wardkeep -- COMMAND`: works on the local store and keys, beside a running server too. */
 export async function program(argv: readonly string[]): Promise<void> {
   const print = (line: string): void => void process.stdout.write(`${line}\n`)
+  const warn = (line: string): void => void process.stderr.write(`wardkeep: ${line}\n`)
   const open = (): Promise<System> => openSystem({ config: loadConfig(), slot: 'cli' })
   const root = new Command('wardkeep').description('Wardkeep, on the local store and keys')
-    .addCommand(tokenCommand({ open, now: Date.now, print }))
+    .addCommand(tokenCommand({ open: () => open().then(deskOf), now: Date.now, print, warn }))
     .addCommand(keysCommand({ open, print }))
     .addCommand(auditCommand(open, print))
     .addCommand(packageCommand({ packages: () => packagesOf(loadConfig()), print }))
@@ -28,7 +30,9 @@ export async function program(argv: readonly string[]): Promise<void> {
     await root.parseAsync([...argv])
   } catch (error) {
     if (!(error instanceof ConfigError || (error instanceof Error && error.name === 'Error'))) throw error
-    process.stderr.write(`wardkeep: ${error.message.split('\n')[0]}\n`)
+    warn(error.message.split('\n')[0]!)
     process.exitCode = 78
   }
 }
+
+const deskOf = (system: System) => ({ tokens: system.tokens, doubts: (grant: AskedGrant) => doubtsOf(system, grant), close: () => system.close() })

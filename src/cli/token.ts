@@ -20,11 +20,20 @@ export interface TokenDesk {
 
 export interface TokenCommandOptions {
   /** Opens the local store and keys; `close` is called in any case. */
-  readonly open: () => Promise<{ readonly tokens: TokenDesk; close(): Promise<void> }>
+  readonly open: () => Promise<Desk>
   /** ms since 1970. */
   readonly now: () => number
   /** One line to stdout. */
   readonly print: (line: string) => void
+  /** One line to stderr. */
+  readonly warn: (line: string) => void
+}
+
+interface Desk {
+  readonly tokens: TokenDesk
+  /** What of a grant will count for nothing, a line each. */
+  doubts(grant: AskedGrant): Promise<readonly string[]>
+  close(): Promise<void>
 }
 
 const LIFETIME_SECONDS_DEFAULT = 3_600
@@ -44,9 +53,13 @@ export function tokenCommand(options: TokenCommandOptions): Command {
     .allowExcessArguments(false)
     .action(async (asked: MintOptions) => {
       if (asked.scope === undefined) command.error("error: required option '--scope <scopes>' not specified")
-      await using(options, async ({ tokens }) => options.print(await tokens.mint(grantOf(asked, options.now()))))
+      const grant = grantOf(asked, options.now())
+      await using(options, async ({ tokens, doubts }) => {
+        for (const doubt of await doubts(grant)) options.warn(`warning: ${doubt}`)
+        options.print(await tokens.mint(grant))
+      })
     })
-  command.command('revoke').description('end a token at once').argument('<token>')
+  command.command('revoke').description('end a token: running servers refuse it within a second').argument('<token>')
     .action(async (token: string) => {
       const known = await using(options, ({ tokens }) => tokens.revoke(token))
       if (!known) command.error('error: no such token')
@@ -72,7 +85,7 @@ function grantOf(asked: MintOptions, now: number): AskedGrant {
   }
 }
 
-async function using<T>(options: TokenCommandOptions, work: (opened: { readonly tokens: TokenDesk }) => Promise<T>): Promise<T> {
+async function using<T>(options: TokenCommandOptions, work: (opened: Desk) => Promise<T>): Promise<T> {
   const opened = await options.open()
   try {
     return await work(opened)

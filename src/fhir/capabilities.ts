@@ -4,7 +4,7 @@ import { answered } from '../search/answered.ts'
 import { allTypes, classify } from '../search/classification.ts'
 import { searchParam, searchParams } from '../search/parameters.ts'
 import type { SearchParam } from '../search/query.ts'
-import { mayPointTo, referenceTargets } from '../search/types/reference.ts'
+import { isCanonical, mayPointTo, referenceTargets } from '../search/types/reference.ts'
 import { formats, JSON_FORMAT, XML_FORMAT } from './formats.ts'
 import { interactions } from './interactions/index.ts'
 import { operations } from './operations/index.ts'
@@ -98,4 +98,4 @@ function resourceEntry(type: string): unknown {
 let allReferences: readonly SearchParam[] | null = null
 
 const referenceParams = (): readonly SearchParam[] =>
-  (allReferences ??= allTypes.flatMap((type) => searchParams(type).filter(({ kind, expression }) => kind === 'reference' && expression !== '')))
+  (allReferences ??= allTypes.flatMap((type) => searchParams(type).filter((param) => param.kind === 'reference' && param.expression !== '' && !isCanonical(param))))

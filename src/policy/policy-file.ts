@@ -29,6 +29,9 @@ const role = z.strictObject({
   rules: z.array(rule).min(1)
 })
 
+/** Fields of a role and of a rule, for what documents them. */
+export const [roleShape, ruleShape] = [role.shape, rule.shape]
+
 /** The form of POLICY_FILE; what it names is checked by role-policies.ts. */
 export const policyFile = z.strictObject({
   version: z.literal(1),

@@ -3,7 +3,7 @@ import { isResourceType } from './classification.ts'
 import { searchParam } from './parameters.ts'
 import type { ChainTarget, Filter, Modifier, ParamValue, SearchParam } from './query.ts'
 import type { Form, Lookups, ValueContext } from './types/kind.ts'
-import { mayPointTo, parseTypedReference, referenceTargets } from './types/reference.ts'
+import { isCanonical, mayPointTo, parseTypedReference, referenceTargets } from './types/reference.ts'
 import { kindOf } from './types/special.ts'
 import { splitUnescaped } from './types/text.ts'
 import { wordsKind } from './types/words.ts'
@@ -84,6 +84,7 @@ export function followReference(
   const [code = '', word, ...more] = name.split(':')
   const param = searchParam(type, code)
   if (param === undefined || param.kind !== 'reference' || more.length > 0) return undefined
+  if (isCanonical(param)) throw notFollowed(code)
   if (word !== undefined && !(isResourceType(word) && mayPointTo(param, word))) throw noModifier(code, word)
   const types = word === undefined ? referenceTargets(param) : [word]
   const having = types.filter(answers)
@@ -108,12 +109,15 @@ export function followReference(
   return targets.length === 0 ? undefined : { kind: 'chain', param, targets }
 }
 
+const notFollowed = (code: string): Error => fault(400, 'not-supported', `The references of ${code} are canonical URLs, which are not followed`)
+
 /** `_has:Type:code:rest`. https://hl7.org/fhir/R4/search.html#has */
 function readHas(type: string, name: string, text: string, reading: Reading, depth: number): Filter | null | undefined {
   const [, from = '', code = '', ...rest] = name.split(':')
   if (!isResourceType(from) || rest.length === 0) return undefined
   const param = searchParam(from, code)
   if (param === undefined || param.kind !== 'reference' || !mayPointTo(param, type)) return undefined
+  if (isCanonical(param)) throw notFollowed(`_has:${from}:${code}`)
   spend(reading)
   const of = readParameter(from, rest.join(':'), text, reading, depth)
   return of === null || of === undefined ? of : { kind: 'has', param, of }

@@ -80,6 +80,21 @@ test('every page brings what belongs to its own matches, and links keep the incl
 })
 
 describe('refused', () => {
+  test('what leads over a canonical URL, by name: includes, chains and _has; what is beside it in a wildcard is followed', async () => {
+    const url = 'http://forms.example/q'
+    await server.put({ resourceType: 'Questionnaire', id: 'form', url, status: 'active' })
+    await server.put({ resourceType: 'QuestionnaireResponse', id: 'filled', status: 'completed', questionnaire: url, subject: ref('Patient/adams') })
+    for (const [path, name] of [
+      ['QuestionnaireResponse?_include=QuestionnaireResponse:questionnaire', '_include'], ['Questionnaire?_revinclude=QuestionnaireResponse:questionnaire', '_revinclude'],
+      ['QuestionnaireResponse?questionnaire.title=x', 'questionnaire'], ['Questionnaire?_has:QuestionnaireResponse:questionnaire:status=completed', '_has']
+    ] as const) {
+      const reply = await server.ask(system, 'GET', path)
+      expect([path, refusal(reply)[0], reply.text.includes(name)]).toEqual([path, 400, true])
+    }
+    expect(await included('QuestionnaireResponse?_id=filled&_include=*')).toEqual(['Patient/adams'])
+    expect(ofMode((await server.ask(system, 'GET', `QuestionnaireResponse?questionnaire=${url}`)).json, 'match')).toEqual(['QuestionnaireResponse/filled'])
+  })
+
   test.each(['_include=Observation', '_include=Observation:nosuch', '_include=Observation:code', '_include=Nosuch:patient', '_include=Observation:patient:Group', '_include=Observation:subject:Patient:x', '_include:recurse=Observation:patient', '_include:=*',
     '_revinclude=*', '_revinclude=Observation:encounter', '_revinclude=Patient:organization', '_revinclude=Observation:subject:Location', '_summary=text&_include=Observation:subject'
   ])('Patient?%s with 400', async (text) => {

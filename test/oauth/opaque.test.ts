@@ -86,19 +86,19 @@ describe('opaque tokens in the store', () => {
 })
 
 describe('wardkeep token', () => {
-  async function run(...args: string[]): Promise<{ readonly lines: string[]; readonly grants: OpaqueGrant[]; readonly closed: number; readonly error: string }> {
-    const lines: string[] = [], grants: OpaqueGrant[] = []
+  async function run(...args: string[]): Promise<{ readonly lines: string[]; readonly grants: OpaqueGrant[]; readonly closed: number; readonly error: string; readonly warnings: string[] }> {
+    const lines: string[] = [], warnings: string[] = [], grants: OpaqueGrant[] = []
     let closed = 0, error = ''
     const tokens: Tokens = { mint: async (asked) => (grants.push(asked), 'wk_x'), lookup: async () => undefined, revoke: async (token) => token === 'known' }
-    const command = tokenCommand({ open: async () => ({ tokens, close: async () => { closed += 1 } }), now: () => NOW, print: (line) => lines.push(line) })
+    const command = tokenCommand({ open: async () => ({ tokens, doubts: async () => ['x counts for nothing'], close: async () => { closed += 1 } }), now: () => NOW, print: (line) => lines.push(line), warn: (line) => warnings.push(line) })
     for (const each of [command, ...command.commands]) each.exitOverride().configureOutput({ writeErr: (text) => { error += text } })
     await command.parseAsync(args, { from: 'user' }).catch(() => undefined)
-    return { lines, grants, closed, error }
+    return { lines, grants, closed, error, warnings }
   }
 
   it('prints the token and nothing else, and closes the store', async () => {
     const done = await run('--scope', 'user/*.rs  openid', '--patient', 'Patient/7', '--fhir-user', 'Practitioner/2', '--roles', 'nurse,billing', '--purpose', 'TREAT', '--client', 'app', '--expires-in', '60')
-    expect(done).toEqual({ lines: ['wk_x'], closed: 1, error: '', grants: [{
+    expect(done).toEqual({ lines: ['wk_x'], closed: 1, error: '', warnings: ['warning: x counts for nothing'], grants: [{
       scope: 'user/*.rs openid', patient: '7', fhirUser: 'Practitioner/2', roles: ['nurse', 'billing'], purposes: ['TREAT'], client: 'app', subject: 'Practitioner/2', expires: NOW + 60_000
     }] })
   })

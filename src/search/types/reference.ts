@@ -1,7 +1,7 @@
 import { fault } from '../../model/errors.ts'
 import { ID_PATTERN, type Ref } from '../../model/resource.ts'
 import { partOf } from '../hierarchy.ts'
-import type { TypedValue } from '../parameters.ts'
+import { resultTypes, type TypedValue } from '../parameters.ts'
 import { type Filter, NONE, type ParamValue, type SearchParam } from '../query.ts'
 import { parseReference } from '../references.ts'
 import { type Form, type Kind, type MatchContext, NO_TERMS, notIndexed, type TermText, type ValueContext } from './kind.ts'
@@ -138,6 +138,12 @@ export function localTarget(typed: TypedValue, base: string): Ref | null {
 /** Whether references to a type fit a reference parameter at all. */
 export const mayPointTo = (param: SearchParam, type: string): boolean =>
   referenceTargets(param).length === 0 || referenceTargets(param).includes(type)
+
+/** Whether a parameter names resources by their canonical URLs alone, which are not followed to rows. */
+export function isCanonical(param: SearchParam): boolean {
+  const types = resultTypes(param)
+  return types.length > 0 && types.every((type) => type === 'canonical' || type === 'uri')
+}
 
 /** The clause that holds for rows with a reference to any of these rows. */
 export const pointingAt = (param: SearchParam, refs: readonly Ref[]): Filter => refs.length === 0 ? NONE : {

@@ -1,7 +1,7 @@
 /** Random queries over the rows of a world, as a tree that the reference reads and as the parameters that the server reads. */
 import type { Resource } from '../../../src/model/resource.ts'
 import { allTypes } from '../../../src/search/classification.ts'
-import { searchParam, searchParams } from '../../../src/search/parameters.ts'
+import { resultTypes, searchParam, searchParams } from '../../../src/search/parameters.ts'
 import type { SearchParam } from '../../../src/search/query.ts'
 import { BASE, CODES, DATES, NUMBERS, type Pick, type Random, picker, ROWS, SYSTEMS, UCUM, UNITS, URIS, WORDS } from './generate.ts'
 import { PARTS } from './hierarchies.ts'
@@ -200,7 +200,8 @@ function valueUnder(m: Maker, param: SearchParam, how: string | null): Written {
   return how === 'identifier' ? writeToken(m, { type: 'Identifier', value: fieldsOf(typed).identifier ?? {} }) : write(m, param)
 }
 
-const references = (type: string): readonly SearchParam[] => answered(type).filter(({ kind, expression }) => kind === 'reference' && expression !== '')
+/** Those that may be followed: a canonical URL leads to no row. */
+const references = (type: string): readonly SearchParam[] => answered(type).filter((param) => param.kind === 'reference' && param.expression !== '' && !resultTypes(param).every((each) => each === 'canonical' || each === 'uri'))
 
 /** A parameter, a chain or `_has`. */
 function asking(m: Maker, type: string, depth: number): Asking {
