@@ -60,6 +60,15 @@ describe('patch', () => {
     expect(await familyOf(id)).toBe('X')
   })
 
+  test('by FHIRPath puts in references to what the patched resource contains, and to nothing else', async () => {
+    const { id } = await server.put(patient('Inside', { contained: [{ resourceType: 'Organization', id: 'org', name: 'x' }], managingOrganization: { reference: '#org' } }))
+    const to = (reference: string) => send(system, `Patient/${id}`, fhirPatch('add', 'Patient', { valueReference: { reference } }, 'generalPractitioner'), {})
+    const done = await to('#org')
+    expect([done.status, done.json.generalPractitioner]).toEqual([200, [{ reference: '#org' }]])
+    const refused = await to('#none')
+    expect([refusal(refused)[0], refused.text.includes('ref-1')]).toEqual([422, true])
+  })
+
   test('of version and time changes neither; a hidden, unknown and malformed id is one 404, a deleted one 410', async () => {
     const { id } = await server.put(patient('Stamp'))
     const reply = await send(system, `Patient/${id}`, [{ op: 'replace', path: '/meta/versionId', value: '9' }, { op: 'replace', path: '/meta/lastUpdated', value: '2000-01-01T00:00:00Z' }])

@@ -30,7 +30,7 @@ describe('token search', () => {
     ['identifier:text=medical', patient, true], ['identifier:text=dental', patient, false],
     ['gender=male', patient, true], ['gender=female', patient, false], ['gender=http://hl7.org/fhir/administrative-gender|male', patient, true], ['gender=http://other.example|male', patient, false], ['gender=|male', patient, true],
     ['gender:not=male,female', patient, false], ['gender:not=female', patient, true],
-    ['active=true', patient, true], ['active=false', patient, false], ['active=http://terminology.hl7.org/CodeSystem/special-values|true', patient, true],
+    ['active=true', patient, true], ['active=false', patient, false], ['active=http://terminology.hl7.org/CodeSystem/special-values|true', patient, true], ['active=http://hl7.org/fhir/special-values|true', patient, true], ['active=http://hl7.org/fhir/special|true', patient, false],
     ['phone=555-1', patient, true], ['email=555-1', patient, false], ['telecom=555-1', patient, true], ['email=A@b.example', patient, true],
     ['_id=p1', patient, true], ['_id=P1', patient, false], ['_id=p2,p1', patient, true], ['_id:not=p1', patient, false], ['_id=http://hl7.org/fhir/|p1', patient, false],
     ['_tag=http://t|x', patient, true], ['_tag=y', patient, false], ['_tag:not=y', patient, true],

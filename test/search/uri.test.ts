@@ -12,6 +12,9 @@ describe('uri search', () => {
     ['url:above=http://acme.org/fhir/ValueSet/123/_history/5', set('http://acme.org/fhir/ValueSet/123'), true], ['url:above=http://acme.org/fhir/ValueSet/123', set('http://acme.org/fhir/ValueSet/123/x'), false], ['url:above=http://acme.org/fhir/ValueSet/1234', set('http://acme.org/fhir/ValueSet/123'), false],
     ['url=a,http://b.example', set('http://b.example'), true], ['url:missing=true', { resourceType: 'ValueSet' }, true], ['url:missing=true', set('x'), false],
     ['_profile=http://p.example/1', { resourceType: 'Patient', meta: { profile: ['http://p.example/0', 'http://p.example/1'] } }, true], ['_profile=http://p.example/2', { resourceType: 'Patient', meta: { profile: ['http://p.example/1'] } }, false],
+    ['_profile=http://p.example/1', { resourceType: 'Patient', meta: { profile: ['http://p.example/1|2.0'] } }, true], ['_profile=http://p.example/1|2.0', { resourceType: 'Patient', meta: { profile: ['http://p.example/1|2.0'] } }, true],
+    ['_profile=http://p.example/1|2', { resourceType: 'Patient', meta: { profile: ['http://p.example/1|2.0'] } }, false], ['_profile=http://p.example/1|2.0', { resourceType: 'Patient', meta: { profile: ['http://p.example/1'] } }, false],
+    ['_profile:below=http://p.example/1', { resourceType: 'Patient', meta: { profile: ['http://p.example/1|2.0'] } }, true], ['_profile=http://p.example', { resourceType: 'Patient', meta: { profile: ['http://p.example/1|2.0'] } }, false],
     ['_source=http://s.example', { resourceType: 'Patient', meta: { source: 'http://s.example' } }, true], ['_source=http://s', { resourceType: 'Patient', meta: { source: 'http://s.example' } }, false]
   ] as const)('%s on %j: %s', (query, resource, expected) => {
     expect(finds(query, resource)).toBe(expected)

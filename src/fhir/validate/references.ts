@@ -71,6 +71,8 @@ export function closeContainer(walk: Walk): void {
   }
   for (const { id, expression, targets } of references) {
     const type = id === '' ? resource.resourceType : types.get(id)
+    // Parameters carry values for another resource, such as one that a patch puts them into: that one is judged.
+    if (type === undefined && resource.resourceType === 'Parameters') continue
     if (type === undefined) walk.rule('invariant', 'ref-1: the contained resource that a reference names is not there', expression)
     else if (targets !== null && typeof type === 'string' && isResourceType(type) && !targets.has(type)) {
       walk.rule('value', 'A reference to this type of resource is not allowed here', expression)

@@ -25,7 +25,7 @@ export function tokenMatches(value: ParamValue, typed: TypedValue): boolean {
   const given = typed.value
   if (typeof given === 'string') return (value.code === null ? typed.type === 'code' : value.code === given) && systemOf(typed.type, value.system)
   if (typeof given === 'boolean') {
-    return (value.code === null || value.code === String(given)) && (value.system ?? SPECIAL_VALUES) === SPECIAL_VALUES
+    return (value.code === null || value.code === String(given)) && (value.system === undefined || value.system === null || SPECIAL_VALUES.has(value.system))
   }
   if (!isObject(given)) return false
   if (typed.type === 'CodeableConcept' || given.coding !== undefined) {
@@ -131,8 +131,8 @@ function foldedGiven(given: unknown): unknown {
   return Object.fromEntries(texts)
 }
 
-/** Boolean literals as tokens carry this implicit system (R4, token). */
-const SPECIAL_VALUES = 'http://terminology.hl7.org/CodeSystem/special-values'
+/** The system of booleans, by R4's terminology and by the name that its search page gives it. */
+const SPECIAL_VALUES: ReadonlySet<string> = new Set(['http://terminology.hl7.org/CodeSystem/special-values', 'http://hl7.org/fhir/special-values'])
 
 /**
  * A `code` element has the system of its binding, which is not in the data; any system from a place where R4's

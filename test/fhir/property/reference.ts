@@ -241,14 +241,15 @@ const under = (url: string, top: string): boolean => url === top || (!top.starts
 function uriHolds(how: string | null, asked: string, value: unknown): boolean {
   if (typeof value !== 'string') return false
   const [have, want] = [value.toLowerCase(), asked.toLowerCase()]
+  const versioned = (long: string, short: string): boolean => long === short || long.split('|', 2)[0] === short
   switch (how) {
-    case 'below': return under(value, asked)
-    case 'above': return under(asked, value)
-    case 'ne': return value !== asked
+    case 'below': return under(value, asked) || versioned(value, asked)
+    case 'above': return under(asked, value) || versioned(asked, value)
+    case 'ne': return !versioned(value, asked)
     case 'co': return have.includes(want)
     case 'sw': return have.startsWith(want)
     case 'ew': return have.endsWith(want)
-    default: return value === asked
+    default: return versioned(value, asked)
   }
 }
 
