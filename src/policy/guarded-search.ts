@@ -50,6 +50,9 @@ export function searcher(store: StagedStore, eyes: Lens, context: GuardContext, 
         const found = await store.find({ ...eyes.findAsk(await resolved(ask)), order: newest ? 'newest' : 'oldest' })
         for (const row of found.rows) all.push({ row, position: store.position(row) })
         more ||= found.next !== null
+        // Most of all types have nothing, and their searches are too short to let others in by themselves.
+        const pause = eyes.turn()
+        if (pause !== undefined) await pause
       }
       all.sort((a, b) => (newest ? -1 : 1) * (a.position.updated - b.position.updated || Buffer.compare(a.position.key, b.position.key)))
       more ||= all.length > limit

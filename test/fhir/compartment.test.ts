@@ -55,13 +55,26 @@ test.each([
   ['?_type=Patient,Organization', ['Organization/ward', 'Patient/adams', 'Patient/baker']],
   ['?_type=Encounter,Observation&_id=e-2,o-2', ['Encounter/e-2', 'Observation/o-2']],
   ['?_type=Encounter,Observation&patient.family=baker', ['Encounter/e-2', 'Observation/o-3']],
-  ['?_type=Organization', ['Organization/ward']]
+  ['?_type=Organization', ['Organization/ward']],
+  ['?_id=e-2,o-2,ward,nowhere', ['Encounter/e-2', 'Observation/o-2', 'Organization/ward']],
+  ['?_id=ward&_lastUpdated=gt2000', ['Organization/ward']],
+  ['?_lastUpdated=lt2000', []]
 ] as const)('%s', async (path, refs) => { expect(await found(path)).toEqual(refs) })
 
 test('by POST, too', async () => {
   const form = { headers: { 'content-type': 'application/x-www-form-urlencoded' } }
   expect(idsOf((await server.ask(system, 'POST', 'Patient/adams/Observation/_search', { ...form, body: 'status=preliminary' })).json)).toEqual(['Observation/o-2'])
   expect(idsOf((await server.ask(system, 'POST', '_search', { ...form, body: '_type=Organization,Device' })).json)).toEqual(['Device/pump', 'Organization/ward'])
+})
+
+test('all types at once are those that the caller may search, in pages as in one', async () => {
+  const everything = await found('?_lastUpdated=gt2000&_count=1000')
+  expect(everything).toContain('Device/pump')
+  expect((await pages(server, system, '?_lastUpdated=gt2000&_count=4')).flat().sort()).toEqual(everything)
+  const token = await server.token({ scope: 'patient/Observation.rs patient/Patient.rs patient/Device.rs', patient: 'adams' })
+  expect(idsOf((await server.ask(token, 'GET', '?_lastUpdated=gt2000')).json).toSorted()).toEqual(['Observation/o-1', 'Observation/o-2', 'Patient/adams'])
+  expect((await server.ask(token, 'GET', '?_id=ward,o-3,e-2')).json.total).toBe(0)
+  expect(refusal(await server.ask(token, 'GET', '?_id=o-1&status=final'))[0]).toBe(400)
 })
 
 test('pages of several types: each row once, newest or oldest first, back and forth, with links of their own', async () => {

@@ -1,7 +1,7 @@
 /** search-type and search-system by GET and POST, in a compartment or not (https://hl7.org/fhir/R4/http.html#search). */
 import { fault } from '../../model/errors.ts'
 import { refText } from '../../model/resource.ts'
-import { isResourceType } from '../../search/classification.ts'
+import { allTypes, isResourceType } from '../../search/classification.ts'
 import { compartment, inCompartment } from '../../search/compartment-search.ts'
 import { parseSearch } from '../../search/parse.ts'
 import { and, type Query } from '../../search/query.ts'
@@ -27,7 +27,7 @@ export const searchType: InteractionDefinition = {
   }
 }
 
-/** Several types, named by `_type`, or all of a compartment (`Patient/1/*`); in order of time. */
+/** Several types, named by `_type`, or all, of a compartment (`Patient/1/*`) or of the server; in order of time. Parameters are those that all of them have. */
 export const searchSystem: InteractionDefinition = {
   code: 'search-system',
   right: 's',
@@ -71,7 +71,7 @@ function queryOf(exchange: Exchange, type: string, params: PageLink['params'], l
   return { ...query, filter: and([within, query.filter]) }
 }
 
-/** Types that are named must be allowed; of all types of a compartment those count that the caller may search. */
+/** Types that are named must be allowed; of all types, or all of a compartment, those count that the caller may search. */
 function typesOf({ request, guarded }: Exchange, params: PageLink['params']): readonly string[] {
   const given = params.filter(([name]) => name === '_type')
   const names = [...new Set(given.flatMap(([, text]) => text.split(',')))].filter((name) => name !== '')
@@ -81,8 +81,9 @@ function typesOf({ request, guarded }: Exchange, params: PageLink['params']): re
     for (const name of names) guarded.require(name, 's')
     return names
   }
-  if (request.compartment === undefined) throw fault(400, 'required', "A search of several types names them in '_type'")
-  return [...compartment(request.compartment.type).keys()].filter((type) => type !== 'AuditEvent' && allows(guarded, type))
+  if (request.compartment === undefined && params.length === 0) throw fault(400, 'required', "A search of all types has a parameter, or names some in '_type'")
+  const all = request.compartment === undefined ? allTypes : [...compartment(request.compartment.type).keys()]
+  return all.filter((type) => type !== 'AuditEvent' && allows(guarded, type))
 }
 
 const NOTHING = { rows: [], included: [], next: null, previous: null } as const
