@@ -38,9 +38,9 @@ export function auditEvent(record: AccessRecord, projection: Projection, id: str
   const event = eventOf(record, projection)
   const entities = entitiesOf(event, record, context)
   const agents = agentsIn(record, event.interaction, context)
-  const profile = profilesOf(event, record, agents.comprehensive, context.withQuery)
+    const note = record.copy?.begun === true ? 'begun' : changedNothing(event, record, projection) ? NOTHING : record.why
+  const profile = profilesOf(event, record, { note, comprehensive: agents.comprehensive, withQuery: context.withQuery })
   const kind = kindOf(event.interaction, record)
-  const note = record.copy?.begun === true ? 'begun' : record.why
   return {
     resourceType: 'AuditEvent',
     id,
@@ -56,6 +56,12 @@ export function auditEvent(record: AccessRecord, projection: Projection, id: str
     ...(entities.length === 0 ? {} : { entity: entities })
   }
 }
+
+const NOTHING = 'nothing was changed'
+
+/** A conditional create that found a resource, and a deletion of what is not there or not for this caller: they succeed, and write nothing. */
+const changedNothing = ({ interaction, outcome }: Event, { written }: AccessRecord, { entry }: Projection): boolean =>
+  outcome === 0 && entry === null && written.length === 0 && (interaction === 'create' || interaction === 'delete')
 
 interface Event {
   readonly interaction: AuditedInteraction
@@ -145,10 +151,10 @@ function restSubtype(interaction: Interaction, operation: string | null): Coding
 }
 
 /** BALP profiles successes only, and demands what a record may lack: then its profile is not claimed. */
-function profilesOf(event: Event, record: AccessRecord, comprehensive: boolean, withQuery: boolean): readonly string[] {
+function profilesOf(event: Event, record: AccessRecord, { note, comprehensive, withQuery }: { readonly note: string | null; readonly comprehensive: boolean; readonly withQuery: boolean }): readonly string[] {
   const profiles: string[] = []
   const named = record.client !== null && record.address !== ''
-  const complete = ONE_DATA.has(event.interaction) ? event.touched.length > 0 : withQuery
+  const complete = ONE_DATA.has(event.interaction) ? event.touched.length > 0 && note !== NOTHING : withQuery
   const profile = event.outcome === 0 && named && complete ? codes.balpProfile(event.interaction, event.patient !== null) : null
   if (profile !== null) profiles.push(profile)
   if (comprehensive) profiles.push(codes.TOKEN_PROFILE)

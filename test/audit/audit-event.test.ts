@@ -32,6 +32,8 @@ const profiles = (event: Record<string, unknown>): unknown => (event.meta as { p
 interface Entity { readonly type: { readonly code: string }; readonly what?: { readonly reference?: string }; readonly query?: string }
 const entities = (event: Record<string, unknown>): readonly Entity[] => (event.entity ?? []) as readonly Entity[]
 
+const WRITTEN = [{ ref: { type: 'Observation', id: 'o-1' }, version: 1, deleted: false, patients: ['42'], key: new Uint8Array(16), hash: new Uint8Array(32) }]
+
 it('a search is projected as BALP has it, whole', () => {
   const params = [['patient', '42']] as const
   const [event, ...others] = events(made({ request: asked('search-type', { params }), disclosed: [row('Observation', 'o-1', ['42'], 3)] }), { withQuery: true })
@@ -77,7 +79,8 @@ describe('each interaction has the agents and the action of its row', () => {
     ['operation', 'E', ['110153', '110152', '110150', 'IRCP'], null]
   ]
   it.each(cases)('%s', (interaction, action, agents, profile) => {
-    const [event] = events(made({ request: asked(interaction, { id: 'o-1' }), disclosed: touched, operation: '$everything' }), { withQuery: true })
+    const done = interaction === 'create' || interaction === 'delete' ? { written: WRITTEN } : { disclosed: touched }
+    const [event] = events(made({ request: asked(interaction, { id: 'o-1' }), ...done, operation: '$everything' }), { withQuery: true })
     expect(event).toMatchObject({ action, outcome: '0', subtype: [{ code: interaction }] })
     expect(agentCodes(event!)).toEqual(agents)
     expect((event!.agent as readonly Agent[]).filter((agent) => agent.requestor)).toHaveLength(1)
@@ -96,6 +99,20 @@ describe('each interaction has the agents and the action of its row', () => {
   it('a client without a user asks itself', () => {
     const [event] = events(made({ request: asked('read', { id: 'o-1' }), disclosed: touched, caller: { ...CALLER, subject: CALLER.client } }))
     expect((event!.agent as readonly Agent[]).filter((agent) => agent.requestor).map((agent) => agent.type.coding[0].code)).toEqual(['110152'])
+  })
+})
+
+describe('a write that succeeds and changes nothing says so', () => {
+  it('a conditional create that found what there is', () => {
+    const found = events(made({ request: asked('create'), status: 200, disclosed: [row('Observation', 'o-1', ['42'])] }))[0]!
+    const created = events(made({ request: asked('create'), status: 201, disclosed: [row('Observation', 'o-1', ['42'])], written: WRITTEN }))[0]!
+    expect([found.outcome, found.outcomeDesc, profiles(found)]).toEqual(['0', 'nothing was changed', [TOKEN]])
+    expect([created.outcome, created.outcomeDesc, profiles(created)]).toEqual(['0', undefined, [`${BALP}PatientCreate`, TOKEN]])
+  })
+  it('a deletion of what is not there', () => {
+    const [event] = events(made({ request: asked('delete', { id: 'hidden' }), status: 204 }))
+    expect(event).toMatchObject({ action: 'D', outcome: '0', outcomeDesc: 'nothing was changed' })
+    expect(events(made({ request: asked('delete', { id: 'o-1' }), status: 204, written: [{ ...WRITTEN[0]!, deleted: true }] }))[0]!.outcomeDesc).toBe(undefined)
   })
 })
 
