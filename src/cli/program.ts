@@ -15,7 +15,11 @@ import { doubtsOf } from '../token-doubts.ts'
 export async function program(argv: readonly string[]): Promise<void> {
   const print = (line: string): void => void process.stdout.write(`${line}\n`)
   const warn = (line: string): void => void process.stderr.write(`wardkeep: ${line}\n`)
-  const open = (): Promise<System> => openSystem({ config: loadConfig(), slot: 'cli' })
+  const open = async (): Promise<System> => {
+    const system = await openSystem({ config: loadConfig(), slot: 'cli' })
+    if (system.newKeys) warn('warning: there were no keys, so new ones were made. A server with other settings of DATA_DIR and KEY_URL does not know them; keep a copy of the folder of KEY_URL')
+    return system
+  }
   const root = new Command('wardkeep').description('Wardkeep, on the local store and keys')
     .addCommand(tokenCommand({ open: () => open().then(deskOf), now: Date.now, print, warn }))
     .addCommand(keysCommand({ open, print }))

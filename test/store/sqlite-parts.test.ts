@@ -124,7 +124,9 @@ describe('what leaves the adapter', () => {
     const driver = (errcode: number): Error => Object.assign(new Error('/secret/path'), { errcode, code: 'ERR_SQLITE_ERROR' })
     for (const code of [5, 6, 13, 14, 517]) expect(toStoreError(driver(code))).toBeInstanceOf(StoreUnavailable)
     for (const code of [1, 10, 11, 19, 26, 1034, 2067]) expect(toStoreError(driver(code))).toBeInstanceOf(StoreBroken)
-    for (const error of [driver(11), new RangeError('/secret/path'), '/secret/path']) expect(toStoreError(error).message).not.toContain('secret')
+    const denied = Object.assign(new Error("EACCES: permission denied, open '/secret/path'"), { code: 'EACCES' })
+    expect(toStoreError(denied)).toMatchObject({ message: 'The store failed (EACCES): the files under DATA_DIR cannot be made or written' })
+    for (const error of [driver(11), denied, Object.assign(new Error('/secret/path'), { code: '/secret' }), new RangeError('/secret/path'), '/secret/path']) expect(toStoreError(error).message).not.toContain('secret')
   })
 
   it('is posted in buffers of exactly its length', () => {

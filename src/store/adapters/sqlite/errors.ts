@@ -18,6 +18,9 @@ const FULL = 13
 const CANTOPEN = 14
 const RETRYABLE: ReadonlySet<number> = new Set([BUSY, LOCKED, NOMEM, READONLY, INTERRUPT, FULL, CANTOPEN])
 
+/** Of the file system. */
+const FILE_FAULTS: ReadonlySet<unknown> = new Set(['EACCES', 'EPERM', 'EROFS', 'ENOSPC', 'EDQUOT', 'EMFILE', 'ENOTDIR', 'EISDIR', 'ENOENT'])
+
 /** A violated contract of the port (a key twice, a term list out of order) stays a TypeError; all else becomes an error of the port. */
 export function toStoreError(error: unknown): StoreError | TypeError {
   if (error instanceof TypeError && errcodeOf(error) === null && !('code' in error)) return error
@@ -26,7 +29,9 @@ export function toStoreError(error: unknown): StoreError | TypeError {
   }
   const code = errcodeOf(error)
   if (code !== null && RETRYABLE.has(code & 0xff)) return new StoreUnavailable(`The store cannot do this now (${code})`)
-  return new StoreBroken(code === null ? 'The store failed' : `The store is damaged (${code})`)
+  if (code !== null) return new StoreBroken(`The store is damaged (${code})`)
+  const reason = error instanceof Error && 'code' in error && FILE_FAULTS.has(error.code) ? ` (${String(error.code)}): the files under DATA_DIR cannot be made or written` : ''
+  return new StoreBroken(`The store failed${reason}`)
 }
 
 /** Is it worth running the rest of a group after this error? A lock that was waited for in vain will not open for the next. */
