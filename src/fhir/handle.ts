@@ -134,9 +134,15 @@ async function oneCommit(session: Session, request: FhirRequest, bundle: readonl
     done = await transaction(exchange, entries)
     return bundleResponse(request, 'transaction', done.responses)
   }
-  return recorded(session, request, run, (failed) => entries.map((entry) =>
-    entryAccess(namedBy(entry, request), failed ?? done!.responses[entry.index]!.status, failed === null ? done!.disclosed[entry.index]! : [])))
+  return recorded(session, request, run, (failed) => {
+    if (failed !== null) return entries.map((entry) => entryAccess(namedBy(entry, request), failed, []))
+    const told = entries.map((entry) => entryAccess(namedBy(entry, request), done!.responses[entry.index]!.status, done!.disclosed[entry.index]!))
+    // What was plainly written the record names among all that was written; a load of thousands is one event for each patient and not one for each entry.
+    return told.filter(({ interaction, query }) => query !== null || !PLAIN_WRITES.has(interaction))
+  })
 }
+
+const PLAIN_WRITES: ReadonlySet<string> = new Set(['create', 'update', 'patch'])
 
 /** An entry that names nothing is recorded by its refusal alone. */
 const namedBy = (entry: Entry, bundle: FhirRequest): FhirRequest => (entry.request instanceof FhirError ? { ...bundle, type: null, id: null, params: [] } : entry.request)
