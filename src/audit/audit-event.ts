@@ -38,7 +38,7 @@ export function auditEvent(record: AccessRecord, projection: Projection, id: str
   const event = eventOf(record, projection)
   const entities = entitiesOf(event, record, context)
   const agents = agentsIn(record, event.interaction, context)
-    const note = record.copy?.begun === true ? 'begun' : changedNothing(event, record, projection) ? NOTHING : record.why
+  const note = record.copy?.begun === true ? 'begun' : changedNothing(event, record, projection) ? NOTHING : record.why
   const profile = profilesOf(event, record, { note, comprehensive: agents.comprehensive, withQuery: context.withQuery })
   const kind = kindOf(event.interaction, record)
   return {

@@ -141,9 +141,15 @@ export const mayPointTo = (param: SearchParam, type: string): boolean =>
 
 /** Whether a parameter names resources by their canonical URLs alone, which are not followed to rows. */
 export function isCanonical(param: SearchParam): boolean {
-  const types = resultTypes(param)
-  return types.length > 0 && types.every((type) => type === 'canonical' || type === 'uri')
+  let known = canonical.get(param)
+  if (known === undefined) {
+    const types = resultTypes(param)
+    canonical.set(param, (known = types.length > 0 && types.every((type) => type === 'canonical' || type === 'uri')))
+  }
+  return known
 }
+
+const canonical = new WeakMap<SearchParam, boolean>()
 
 /** The clause that holds for rows with a reference to any of these rows. */
 export const pointingAt = (param: SearchParam, refs: readonly Ref[]): Filter => refs.length === 0 ? NONE : {
