@@ -84,7 +84,7 @@ const thePhysician = ({ physician, physicianName, patient, stranger, own }: Cast
     { path: `Condition?patient=${patient.id}&_count=5`, shows: `Diagnoses of ${nameOf(patient)}` }
   ],
   notes: stranger === null ? [] : [
-    `Put Patient/${stranger.id} (${nameOf(stranger)}, not in this care) into such a line: 404, as for an id that never was.`
+    `Patient/${stranger.id} (${nameOf(stranger)}, not in this care), asked for by itself: 404, as for an id that never was. A search for that id finds nothing.`
   ]
 })
 
