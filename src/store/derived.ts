@@ -1,9 +1,11 @@
 import { fault } from '../model/errors.ts'
 import { type Ref, refText } from '../model/resource.ts'
+import { takingTurns } from '../model/turns.ts'
 import { derivedTypes, derivedUnindexed } from '../search/classification.ts'
 import { compartmentPatients, derivedTargets } from '../search/compartment.ts'
 import { searchParam } from '../search/parameters.ts'
 import { ALL } from '../search/query.ts'
+import { pointingAt } from '../search/types/reference.ts'
 import type { FindAsk, ResourceStore, ResourceWrite, Row } from './ports.ts'
 
 /** Rewritten with the commit that moves their target; more is refused. */
@@ -27,30 +29,41 @@ export interface Moved {
 
 /**
  * Records whose patients follow from a resource that this commit moves to other patients (DESIGN.md §5 "derived"), or writes under an id that
- * they named before it was there, and from those records in turn, deleted ones too. `staged` has the patients of what the commit itself writes; `before` is called with each resource
- * before its followers are looked for. FhirError 422 beyond 1,000 records.
+ * they named before it was there, and from those records in turn, deleted ones too. `staged` has the patients of what the commit itself writes;
+ * `before` is called with each resource before its followers are looked for. FhirError 422 beyond 1,000 records.
  */
 export async function derivedFrom(store: ResourceStore, { writes, staged, base, before }: DerivedAsk): Promise<Moved> {
   const named = writes.filter((write) => write.fresh !== true && !write.deleted)
   if (named.length === 0) return { moved: [], rows: [] }
   const stored = await store.read(named.map((write) => write.ref))
   const moved = stored.filter((row) => row !== undefined).filter((row) => !same(staged(row) ?? [], row.patients))
-  const appeared = named.filter(({ ref }, i) => stored[i] === undefined && (staged(ref) ?? []).length > 0).map(({ ref }): Target => ({ ...ref, patients: null }))
-  const followers = await followersOf(store, [...moved, ...appeared], { staged, base, before })
+  const appeared = named.filter(({ ref }, i) => stored[i] === undefined && (staged(ref) ?? []).length > 0).map(({ ref }) => ref)
+  const followers = await followersOf(store, { moved, appeared }, { staged, base, before })
   return { moved: moved.map(refText), rows: await withPatients(store, followers, staged, base) }
 }
 
-/** `patients` null: it was not there, so nothing hangs on it that its patients saw. */
-type Target = Ref & { readonly patients: Patients | null }
+interface Targets { readonly moved: readonly Row[]; readonly appeared: readonly Ref[] }
 
 /** Every stored record that hangs on one of these, at any depth, but for what the commit writes. */
-async function followersOf(store: ResourceStore, moved: readonly Target[], { staged, base, before }: Omit<DerivedAsk, 'writes'>): Promise<ReadonlyMap<string, Row>> {
+async function followersOf(store: ResourceStore, { moved, appeared }: Targets, { staged, base, before }: Omit<DerivedAsk, 'writes'>): Promise<ReadonlyMap<string, Row>> {
   const found = new Map<string, Row>()
-  const open: Target[] = [...moved]
+  const open = [...moved]
+  const turn = takingTurns()
+  const isOther = (row: Row): boolean => staged(row) === undefined && !found.has(refText(row))
+  // Mostly nothing names them; a load may have thousands, so many are asked for together.
+  for (let at = 0; at < appeared.length; at += APPEARED_AT_ONCE) {
+    const some = appeared.slice(at, at + APPEARED_AT_ONCE)
+    await Promise.all(some.map(before))
+    for (const row of await rowsNaming(store, some, { base, isOther })) {
+      found.set(refText(row), row)
+      open.push(row)
+    }
+    const pause = turn()
+    if (pause !== undefined) await pause
+  }
   for (let target = open.pop(); target !== undefined; target = open.pop()) {
     await before({ type: target.type, id: target.id })
-    for (const row of await derivedRows(store, target, base)) {
-      if (staged(row) !== undefined || found.has(refText(row))) continue
+    for (const row of await derivedRows(store, target, { base, isOther })) {
       found.set(refText(row), row)
       open.push(row)
     }
@@ -75,18 +88,36 @@ async function withPatients(store: ResourceStore, followers: ReadonlyMap<string,
   return [...followers].map(([key, row]) => ({ row, patients: patients.get(key)! })).filter(({ row, patients: next }) => !same(row.patients, next))
 }
 
-async function derivedRows(store: ResourceStore, target: Target, base: string): Promise<readonly Row[]> {
-  const accept = (row: Row): boolean => derivedTargets(row.resource(), base).some(({ type, id }) => type === target.type && id === target.id)
-  const ask = { accept, order: 'newest' as const, after: null, limit: derivedRecordsMax + 1, scanRecordsMax: Number.MAX_SAFE_INTEGER }
-  const asks: FindAsk[] = derivedTypes.flatMap(({ type, code }) => {
-    const param = searchParam(type, code)
-    const value = { kind: 'reference' as const, type: target.type, id: target.id, url: null, version: null }
-    return param === undefined ? [] : [{ ...ask, type, reach: { kind: 'all' as const }, filter: { kind: 'clause' as const, param, modifier: null, values: [value] } }]
-  })
+const APPEARED_AT_ONCE = 64
+
+/** Live records that hang on one of these by a parameter that R4 has. */
+async function rowsNaming(store: ResourceStore, targets: readonly Ref[], others: Others): Promise<readonly Row[]> {
+  const rows = new Map<string, Row>()
+  for (const ask of indexedAsks(targets, naming(targets, others))) for (const row of (await store.find(ask)).rows) rows.set(refText(row), row)
+  return [...rows.values()]
+}
+
+const NAMING = { order: 'newest', after: null, limit: derivedRecordsMax + 1, scanRecordsMax: Number.MAX_SAFE_INTEGER } as const
+
+/** `isOther`: not written by this commit, and not found before. */
+interface Others { readonly base: string; readonly isOther: (row: Row) => boolean }
+
+function naming(targets: readonly Ref[], { base, isOther }: Others): (row: Row) => boolean {
+  const names = new Set(targets.map(refText))
+  return (row) => isOther(row) && derivedTargets(row.resource(), base).some((ref) => names.has(refText(ref)))
+}
+
+const indexedAsks = (targets: readonly Ref[], accept: (row: Row) => boolean): readonly FindAsk[] => derivedTypes.flatMap(({ type, code }) => {
+  const param = searchParam(type, code)
+  return param === undefined ? [] : [{ ...NAMING, accept, type, reach: { kind: 'all' as const }, filter: pointingAt(param, targets) }]
+})
+
+async function derivedRows(store: ResourceStore, target: Row, others: Others): Promise<readonly Row[]> {
+  const accept = naming([target], others)
+  const asks = [...indexedAsks([target], accept)]
   // No index leads to these; but what hangs on a record is visible to its patients, and few records are.
-  const patients = target.patients
-  const reach = patients === null ? null : patients.length === 0 ? { kind: 'all' as const } : { kind: 'patients' as const, patients, shared: true }
-  if (reach !== null) for (const type of derivedUnindexed) asks.push({ ...ask, type, reach, filter: ALL })
+  const reach = target.patients.length === 0 ? { kind: 'all' as const } : { kind: 'patients' as const, patients: target.patients, shared: true }
+  for (const type of derivedUnindexed) asks.push({ ...NAMING, accept, type, reach, filter: ALL })
   const rows = new Map<string, Row>()
   for (const each of asks) for (const row of (await store.find(each)).rows) rows.set(refText(row), row)
   for (const row of await deletedRows(store, target, accept)) rows.set(refText(row), row)
@@ -96,8 +127,8 @@ async function derivedRows(store: ResourceStore, target: Target, base: string): 
 const hangingTypes: readonly string[] = [...new Set([...derivedTypes.map(({ type }) => type), ...derivedUnindexed])]
 
 /** A deleted record has no terms but those of its patients, and its last content is still shown to them. */
-async function deletedRows(store: ResourceStore, { patients }: Target, accept: (row: Row) => boolean): Promise<readonly Row[]> {
-  if (patients === null || patients.length === 0) return []
+async function deletedRows(store: ResourceStore, { patients }: Row, accept: (row: Row) => boolean): Promise<readonly Row[]> {
+  if (patients.length === 0) return []
   const reach = { kind: 'patients' as const, patients, shared: false }
   const ask = { reach, order: 'newest' as const, after: null, limit: derivedRecordsMax + 1, from: 0, before: Infinity, at: null, scanRecordsMax: Number.MAX_SAFE_INTEGER }
   const found: Row[] = []
