@@ -3,7 +3,7 @@
  * the AuditEvents that a reader sees are projections of it (audit-event.ts).
  */
 import type { Caller } from '../model/caller.ts'
-import type { FhirRequest, Interaction } from '../model/interaction.ts'
+import { type FhirRequest, type Interaction, queryText } from '../model/interaction.ts'
 import type { Keeping } from '../model/memo.ts'
 import { refText } from '../model/resource.ts'
 import type { Written } from '../store/ports.ts'
@@ -271,11 +271,6 @@ export function distinctPatients(resources: readonly Touched[], written: readonl
 
 /** Of a search in a compartment, the place too; of a conditional create, its criteria. */
 function askedText({ compartment, type, params, headers: { ifNoneExist } }: FhirRequest): string | null {
-  const query = ifNoneExist === undefined ? queryText(params) : ifNoneExist.replace(/^\?/, '')
+  const query = ifNoneExist?.replace(/^\?/, '') ?? (params.length === 0 ? null : queryText(params))
   return compartment === undefined ? query : `${refText(compartment)}/${type ?? '*'}${query === null ? '' : `?${query}`}`
-}
-
-function queryText(params: FhirRequest['params']): string | null {
-  if (params.length === 0) return null
-  return params.map(([name, value]) => `${encodeURIComponent(name)}=${encodeURIComponent(value)}`).join('&')
 }

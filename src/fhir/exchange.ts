@@ -1,6 +1,6 @@
 import type { Caller } from '../model/caller.ts'
 import { fault, FhirError } from '../model/errors.ts'
-import type { FhirRequest, FhirResponse, Interaction } from '../model/interaction.ts'
+import { type FhirRequest, type FhirResponse, type Interaction, queryText } from '../model/interaction.ts'
 import type { Definitions } from './definitions.ts'
 import type { Router } from './routes.ts'
 import type { SortPlace } from '../search/sort.ts'
@@ -129,8 +129,6 @@ export function selfLink({ request, site }: Pick<Exchange, 'request' | 'site'>, 
   const page = request.params.find(([name]) => name === '_page')
   return page === undefined ? linkTo({ request: {}, site }, path, queryText(used)) : linkTo({ request, site }, path, queryText([page]))
 }
-
-export const queryText = (pairs: PageLink['params']): string => pairs.map(([name, value]) => `${encodeURIComponent(name)}=${encodeURIComponent(value)}`).join('&')
 
 /** Where a page starts or ends: by time, or by what it is sorted by. */
 export type Place = Position | SortPlace

@@ -1,13 +1,13 @@
 /** The Bundle of a search. Searchset bundles carry no id and no timestamp. */
 import { fault } from '../model/errors.ts'
-import type { FhirResponse } from '../model/interaction.ts'
+import { type FhirResponse, queryText } from '../model/interaction.ts'
 import { byText, memoized } from '../model/memo.ts'
 import { refText } from '../model/resource.ts'
 import { ROWS_A_LOOK, takingTurns } from '../model/turns.ts'
 import type { Query } from '../search/query.ts'
 import { explanation } from './explanation.ts'
 import type { FindReport, Row, Seen, Seens } from '../store/ports.ts'
-import { type Exchange, linkTo, pageToken, type Place, queryText, selfLink } from './exchange.ts'
+import { type Exchange, linkTo, pageToken, type Place, selfLink } from './exchange.ts'
 import { FHIR_JSON, JsonPieces } from './reply.ts'
 import { type Subset, subsetOf } from './subset.ts'
 

@@ -1,4 +1,5 @@
 import { fault } from '../model/errors.ts'
+import { queryText } from '../model/interaction.ts'
 import { type Format, formats, JSON_FORMAT } from '../fhir/formats.ts'
 import { parsePairs, type Pair } from '../fhir/query-string.ts'
 import type { Exchange, Step } from './exchange.ts'
@@ -45,7 +46,7 @@ function takePretty(exchange: Exchange): void {
   if (pretty !== undefined) exchange.pretty = pretty === 'true'
   const asked = exchange.params.filter(isLayout)
   if (asked.length === 0) return
-  exchange.layout = String(new URLSearchParams(asked.map(([name, value]) => [name, value])))
+  exchange.layout = queryText(asked)
   exchange.params = exchange.params.filter((pair) => !isLayout(pair))
 }
 

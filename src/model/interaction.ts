@@ -27,6 +27,9 @@ export interface FhirRequest {
   readonly address: string
 }
 
+/** Parameters as a query, percent-encoded; '' for none. */
+export const queryText = (params: FhirRequest['params']): string => params.map(([name, value]) => `${encodeURIComponent(name)}=${encodeURIComponent(value)}`).join('&')
+
 /** Request headers that change an answer, already trimmed; absent = undefined. */
 export interface RequestHeaders {
   readonly ifMatch?: string

@@ -34,14 +34,11 @@ export const isResultParameter = (name: string): boolean => READERS.has(name) ||
 /** Reads one result parameter into the state; false where it has no value. FhirError 400 when malformed, not supported or given twice. */
 export function applyResultParameter(state: ResultState, name: string, text: string, bounds: ResultBounds): boolean {
   const include = INCLUDE.exec(name)
-  // R4: `_sort` "can repeat for inner sort orders".
-  const sorting = name === '_sort' && state.sorting !== '' && text !== '' ? `${state.sorting},${text}` : text
-  if (include === null && name !== '_sort' && state.seen.has(name)) throw fault(400, 'invalid', `The parameter ${name} is given more than once`)
+  if (include === null && !REPEATED.has(name) && state.seen.has(name)) throw fault(400, 'invalid', `The parameter ${name} is given more than once`)
   state.seen.add(name)
   if (text === '') return false
   const read = include === null ? READERS.get(name)! : includeReader(include[1] === '_revinclude', include[2] ?? null)
-  if (name === '_sort') state.sorting = sorting
-  if (!read(state, sorting, bounds)) throw fault(400, 'not-supported', `The value of the parameter ${shownName(name)} is malformed or not supported`)
+  if (!read(state, text, bounds)) throw fault(400, 'not-supported', `The value of the parameter ${shownName(name)} is malformed or not supported`)
   return true
 }
 
@@ -53,6 +50,7 @@ export function refuseClashes({ summary, elements, includes }: Pick<ResultState,
 
 type Reader = (state: ResultState, text: string, bounds: ResultBounds) => boolean
 
+const REPEATED: ReadonlySet<string> = new Set(['_sort'])
 const INCLUDE = /^(_include|_revinclude)(?::(.*))?$/
 const TOTALS: ReadonlySet<string> = new Set(['none', 'estimate', 'accurate'])
 const SUMMARIES: ReadonlySet<string> = new Set(['true', 'text', 'data', 'count', 'false'])
@@ -70,7 +68,10 @@ const includeReader = (reverse: boolean, modifier: string | null): Reader => (st
   return true
 }
 
-function readSort(state: ResultState, text: string, { type }: ResultBounds): boolean {
+/** R4: it "can repeat for inner sort orders". */
+function readSort(state: ResultState, more: string, { type }: ResultBounds): boolean {
+  const text = state.sorting === '' ? more : `${state.sorting},${more}`
+  state.sorting = text
   state.sort = 'newest'
   if (text === '_lastUpdated' || text === '-_lastUpdated') {
     state.sort = text === '_lastUpdated' ? 'oldest' : 'newest'

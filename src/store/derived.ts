@@ -54,7 +54,7 @@ async function followersOf(store: ResourceStore, { moved, appeared }: Targets, {
   for (let at = 0; at < appeared.length; at += APPEARED_AT_ONCE) {
     const some = appeared.slice(at, at + APPEARED_AT_ONCE)
     await Promise.all(some.map(before))
-    for (const row of await rowsNaming(store, some, { base, isOther })) {
+    for (const row of await rowsNaming(store, some, naming(some, { base, isOther }))) {
       found.set(refText(row), row)
       open.push(row)
     }
@@ -63,7 +63,7 @@ async function followersOf(store: ResourceStore, { moved, appeared }: Targets, {
   }
   for (let target = open.pop(); target !== undefined; target = open.pop()) {
     await before({ type: target.type, id: target.id })
-    for (const row of await derivedRows(store, target, { base, isOther })) {
+    for (const row of await derivedRows(store, target, naming([target], { base, isOther }))) {
       found.set(refText(row), row)
       open.push(row)
     }
@@ -91,9 +91,18 @@ async function withPatients(store: ResourceStore, followers: ReadonlyMap<string,
 const APPEARED_AT_ONCE = 64
 
 /** Live records that hang on one of these by a parameter that R4 has. */
-async function rowsNaming(store: ResourceStore, targets: readonly Ref[], others: Others): Promise<readonly Row[]> {
+async function rowsNaming(store: ResourceStore, targets: readonly Ref[], accept: (row: Row) => boolean): Promise<readonly Row[]> {
+  const asks = derivedTypes.flatMap(({ type, code }): readonly FindAsk[] => {
+    const param = searchParam(type, code)
+    return param === undefined ? [] : [{ ...NAMING, accept, type, reach: { kind: 'all' }, filter: pointingAt(param, targets) }]
+  })
+  return findAll(store, asks)
+}
+
+/** Each once. */
+async function findAll(store: ResourceStore, asks: readonly FindAsk[]): Promise<readonly Row[]> {
   const rows = new Map<string, Row>()
-  for (const ask of indexedAsks(targets, naming(targets, others))) for (const row of (await store.find(ask)).rows) rows.set(refText(row), row)
+  for (const ask of asks) for (const row of (await store.find(ask)).rows) rows.set(refText(row), row)
   return [...rows.values()]
 }
 
@@ -107,21 +116,12 @@ function naming(targets: readonly Ref[], { base, isOther }: Others): (row: Row) 
   return (row) => isOther(row) && derivedTargets(row.resource(), base).some((ref) => names.has(refText(ref)))
 }
 
-const indexedAsks = (targets: readonly Ref[], accept: (row: Row) => boolean): readonly FindAsk[] => derivedTypes.flatMap(({ type, code }) => {
-  const param = searchParam(type, code)
-  return param === undefined ? [] : [{ ...NAMING, accept, type, reach: { kind: 'all' as const }, filter: pointingAt(param, targets) }]
-})
-
-async function derivedRows(store: ResourceStore, target: Row, others: Others): Promise<readonly Row[]> {
-  const accept = naming([target], others)
-  const asks = [...indexedAsks([target], accept)]
+async function derivedRows(store: ResourceStore, target: Row, accept: (row: Row) => boolean): Promise<readonly Row[]> {
   // No index leads to these; but what hangs on a record is visible to its patients, and few records are.
   const reach = target.patients.length === 0 ? { kind: 'all' as const } : { kind: 'patients' as const, patients: target.patients, shared: true }
-  for (const type of derivedUnindexed) asks.push({ ...NAMING, accept, type, reach, filter: ALL })
-  const rows = new Map<string, Row>()
-  for (const each of asks) for (const row of (await store.find(each)).rows) rows.set(refText(row), row)
-  for (const row of await deletedRows(store, target, accept)) rows.set(refText(row), row)
-  return [...rows.values()]
+  const unindexed = derivedUnindexed.map((type): FindAsk => ({ ...NAMING, accept, type, reach, filter: ALL }))
+  const rows = [...await rowsNaming(store, [target], accept), ...await findAll(store, unindexed), ...await deletedRows(store, target, accept)]
+  return [...new Map(rows.map((row) => [refText(row), row])).values()]
 }
 
 const hangingTypes: readonly string[] = [...new Set([...derivedTypes.map(({ type }) => type), ...derivedUnindexed])]

@@ -50,13 +50,14 @@ export function parseString(text: string): StringValue | null {
 /** What of a part a form looks at, folded where letters are not told apart. */
 type Folding = (part: string, values: readonly StringValue[], context: MatchContext) => string
 
-function stringForm(folding: Folding, hit: (folded: string, value: StringValue) => boolean, asks: (value: StringValue) => readonly TermText[] | null): Form {
+/** `isFamily`: of the name of a part ('' for text without one), whose later words count too. */
+function stringForm(
+  folding: Folding, hit: (folded: string, value: StringValue) => boolean, asks: (value: StringValue) => readonly TermText[] | null, isFamily: (name: string) => boolean = () => false
+): Form {
   const holds = (values: readonly ParamValue[], typed: TypedValue, context: MatchContext): boolean => {
     const asked = values as readonly StringValue[]
-    return eachPart(typed.value, (part) => {
-      const folded = folding(part, asked, context)
-      return asked.some((value) => hit(folded, value))
-    })
+    const fits = (folded: string): boolean => asked.some((value) => hit(folded, value))
+    return eachPart(typed.value, (part, name) => fits(folding(part, asked, context)) || (isFamily(name) && laterWords(part).some((word) => fits(foldString(word)))))
   }
   return {
     parse: parseString, matches: (value, typed, context) => holds([value], typed, context), matchesAny: holds,
@@ -64,15 +65,8 @@ function stringForm(folding: Folding, hit: (folded: string, value: StringValue) 
   }
 }
 
-/** `isFamily`: of the name of a part, '' for text without one. */
 function startForm(isFamily: (name: string) => boolean): Form {
-  const starts = (folded: string, values: readonly ParamValue[]): boolean => (values as readonly StringValue[]).some((value) => folded.startsWith(value.folded))
-  const holds = (values: readonly ParamValue[], typed: TypedValue, context: MatchContext): boolean => eachPart(typed.value, (part, name) =>
-    starts(foldedStart(part, values as readonly StringValue[], context), values) || (isFamily(name) && laterWords(part).some((word) => starts(foldString(word), values))))
-  return {
-    parse: parseString, matches: (value, typed, context) => holds([value], typed, context), matchesAny: holds,
-    asks: (value) => (value.kind === 'string' ? asksBefore(value, prefixAsks) : null)
-  }
+  return stringForm(foldedStart, (folded, value) => folded.startsWith(value.folded), (value) => asksBefore(value, prefixAsks), isFamily)
 }
 
 /** A family name longer than this has no words of its own. */
